@@ -1,1 +1,27 @@
-//! .
+//! The decisions of thoxd, pure: no clock, no network, no task; time and the state of the world come in as arguments.
+//!
+//! - [`parameters`]: how large a model is, `7B`.
+//! - [`engine`]: what kinds of engine there are and what each can do by its nature.
+//! - [`capability`]: what a request needs and a model can do.
+//! - [`catalog`]: what a public model name means on each engine.
+//! - [`world`]: the immutable snapshot that decisions are made on.
+//! - [`route`]: which engine answers a request, and why.
+//! - [`circuit`]: when an engine is left alone after failures, and when it is asked again.
+//! - [`admit`]: a bounded queue in front of an engine, fair between clients.
+//! - [`nearest`]: the known name that a mistyped one is closest to.
+
+pub mod admit;
+pub mod capability;
+pub mod catalog;
+pub mod circuit;
+pub mod engine;
+pub mod nearest;
+pub mod parameters;
+pub mod route;
+pub mod world;
+
+pub use capability::{Capabilities, Capability};
+pub use engine::{Endpoint, EngineKind};
+pub use parameters::ParameterCount;
+pub use route::{Ask, Decision, Reason, Refusal, route};
+pub use world::World;
