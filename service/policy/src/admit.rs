@@ -75,7 +75,7 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
     }
 
     /// The request whose turn it is.
-    pub fn next(&mut self) -> Option<T> {
+    pub fn take_turn(&mut self) -> Option<T> {
         let client = self.turns.pop_front()?;
         let line = self.lines.get_mut(&client)?;
         let request = line.pop_front()?;
@@ -124,9 +124,9 @@ mod tests {
             assert_eq!(queue.join("script", n), Joined::Waiting);
         }
         assert_eq!(queue.join("person", 1000), Joined::Waiting);
-        assert_eq!(queue.next(), Some(0));
-        assert_eq!(queue.next(), Some(1000));
-        assert_eq!(queue.next(), Some(1));
+        assert_eq!(queue.take_turn(), Some(0));
+        assert_eq!(queue.take_turn(), Some(1000));
+        assert_eq!(queue.take_turn(), Some(1));
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(queue.len(), 3);
         assert_eq!(queue.leave(&"person", |n| *n == 9), Some(9));
         assert_eq!(
-            (queue.next(), queue.next(), queue.next()),
+            (queue.take_turn(), queue.take_turn(), queue.take_turn()),
             (Some(0), Some(1), None)
         );
     }
@@ -160,7 +160,7 @@ mod tests {
                         Joined::InPlaceOf(other) => { prop_assert!(inside.remove(&other)); inside.insert((client, id)); }
                         Joined::Full(own) => prop_assert_eq!(own, (client, id)),
                     },
-                    2 => match queue.next() {
+                    2 => match queue.take_turn() {
                         Some(request) => { prop_assert!(inside.remove(&request)); turns.push(request.0); }
                         None => prop_assert!(inside.is_empty()),
                     },
@@ -173,7 +173,7 @@ mod tests {
                 prop_assert!(queue.len() <= capacity);
             }
             let mut rest = Vec::new();
-            while let Some((client, _)) = queue.next() { rest.push(client); }
+            while let Some((client, _)) = queue.take_turn() { rest.push(client); }
             prop_assert_eq!(rest.len(), inside.len());
             // While all lines are served and none joins, a client comes again only after every other that still waits.
             for (at, client) in rest.iter().enumerate() {
