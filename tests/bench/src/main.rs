@@ -113,8 +113,18 @@ struct InstructionArguments {
 
 // One thread: what is measured is the proxy, and the client's core is shared with the upstream.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<ExitCode> {
-    match Command::parse().part {
+async fn main() -> ExitCode {
+    perform(Command::parse().part)
+        .await
+        .unwrap_or_else(|error| {
+            // Not measured is another thing than over the budget.
+            drop(progress(&format!("thox-bench: {error:#}")));
+            ExitCode::from(2)
+        })
+}
+
+async fn perform(part: Part) -> anyhow::Result<ExitCode> {
+    match part {
         Part::Upstream { listen } => upstream::run(listen).await?,
         Part::Passthrough { upstream, listen } => passthrough::run(listen, upstream).await?,
         Part::Run(arguments) => return run(arguments).await,

@@ -40,7 +40,8 @@ pub(crate) enum Ending {
 pub(crate) struct Paced {
     events: VecDeque<Bytes>,
     gap: Duration,
-    next: Pin<Box<Sleep>>,
+    /// `None` before the first event: a timer's tick would be most of the time to the first byte.
+    next: Option<Pin<Box<Sleep>>>,
     ending: Ending,
     _open: Open,
 }
@@ -50,7 +51,7 @@ impl Paced {
         Self {
             events: events.into(),
             gap,
-            next: Box::pin(sleep_until(Instant::now())),
+            next: None,
             ending,
             _open: open,
         }
@@ -73,10 +74,14 @@ impl Body for Paced {
                 Ending::Silence => Poll::Pending,
             };
         }
-        ready!(this.next.as_mut().poll(cx));
-        // From the planned time, not from now: lateness must not add up.
-        let then = this.next.deadline() + this.gap;
-        this.next.as_mut().reset(then);
+        if let Some(next) = &mut this.next {
+            ready!(next.as_mut().poll(cx));
+            // From the planned time, not from now: lateness must not add up.
+            let then = next.deadline() + this.gap;
+            next.as_mut().reset(then);
+        } else {
+            this.next = Some(Box::pin(sleep_until(Instant::now() + this.gap)));
+        }
         Poll::Ready(this.events.pop_front().map(|event| Ok(Frame::data(event))))
     }
 }
