@@ -1,0 +1,181 @@
+//! What a type must offer to be read from the settings, for each type that is.
+
+use super::{
+    address::EngineAddress,
+    units::{Bytes, ShownDuration, parse_duration},
+};
+use figment::value::Value;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use thox_policy::{EngineKind, ParameterCount};
+
+/// A type of setting.
+pub(super) trait Setting: Sized {
+    /// What is allowed, with an example, for the sentence "expected …".
+    const EXPECTED: &'static str;
+
+    /// The value, or why it is none of this type where `EXPECTED` does not say it all.
+    fn from_value(value: &Value) -> Result<Self, Option<String>>;
+
+    /// As it is written in a file.
+    fn to_toml(&self) -> toml_edit::Value;
+}
+
+/// How a value is named in the sentence "given …".
+pub(super) fn describe(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => format!("the text {}", toml_edit::Value::from(text.as_str())),
+        Value::Char(_, letter) => format!("the text \"{letter}\""),
+        Value::Bool(_, truth) => truth.to_string(),
+        Value::Num(_, number) => match (number.to_i128(), number.to_f64()) {
+            (Some(number), _) => format!("the number {number}"),
+            (None, Some(number)) => format!("the number {number}"),
+            (None, None) => "a number".to_owned(),
+        },
+        Value::Empty(..) => "nothing".to_owned(),
+        Value::Dict(..) => "a table".to_owned(),
+        Value::Array(_, entries) => format!("a list of {}", entries.len()),
+    }
+}
+
+/// Settings that are written as a text.
+macro_rules! text_setting {
+    ($type:ty, $expected:literal, $parse:expr, $show:expr) => {
+        impl Setting for $type {
+            const EXPECTED: &'static str = $expected;
+
+            fn from_value(value: &Value) -> Result<Self, Option<String>> {
+                let parse: fn(&str) -> Result<Self, Option<String>> = $parse;
+                parse(value.as_str().ok_or(None)?)
+            }
+
+            fn to_toml(&self) -> toml_edit::Value {
+                let show: fn(&Self) -> String = $show;
+                show(self).into()
+            }
+        }
+    };
+}
+
+/// Settings that are written as a whole number.
+macro_rules! number_setting {
+    ($type:ty) => {
+        impl Setting for $type {
+            const EXPECTED: &'static str = "a whole number, 0 or more";
+
+            fn from_value(value: &Value) -> Result<Self, Option<String>> {
+                let number = match value {
+                    Value::Num(_, number) => number.to_i128(),
+                    _ => None,
+                };
+                number.and_then(|n| Self::try_from(n).ok()).ok_or(None)
+            }
+
+            fn to_toml(&self) -> toml_edit::Value {
+                i64::try_from(*self).unwrap_or(i64::MAX).into()
+            }
+        }
+    };
+}
+
+number_setting!(u32);
+number_setting!(usize);
+
+text_setting!(
+    String,
+    "a text in quotes",
+    |text| Ok(text.to_owned()),
+    Self::clone
+);
+text_setting!(
+    Duration,
+    "a duration such as \"500ms\", \"30s\" or \"10m\"",
+    |text| parse_duration(text).ok_or(None),
+    |duration| ShownDuration(*duration).to_string()
+);
+text_setting!(
+    Bytes,
+    "a size such as \"32MiB\" or \"1GiB\"",
+    |text| Self::parse(text).ok_or(None),
+    Self::to_string
+);
+text_setting!(
+    ParameterCount,
+    "a number of parameters such as \"7B\", \"1.5B\" or \"137M\"",
+    |text| text.parse().map_err(|_| None),
+    Self::to_string
+);
+text_setting!(
+    EngineAddress,
+    "an address such as \"http://127.0.0.1:11434\" or \"unix:/run/engine.sock\"",
+    |text| text
+        .parse()
+        .map_err(|error: super::address::InvalidEngineAddress| Some(error.to_string())),
+    Self::to_string
+);
+text_setting!(
+    PathBuf,
+    "an absolute path in quotes",
+    |text| Some(Self::from(text))
+        .filter(|path| path.is_absolute())
+        .ok_or(None),
+    |path| path.display().to_string()
+);
+text_setting!(
+    EngineKind,
+    "\"ollama\", \"trtllm\", \"edge-llm\", \"openai\" or \"starter\"",
+    |text| [
+        Self::Ollama,
+        Self::Trtllm,
+        Self::EdgeLlm,
+        Self::Openai,
+        Self::Starter
+    ]
+    .into_iter()
+    .find(|kind| kind.as_str() == text)
+    .ok_or(None),
+    Self::to_string
+);
+text_setting!(
+    SocketAddr,
+    "an address and port such as \"0.0.0.0:8080\" or \"[::]:8080\"",
+    |text| text.parse().map_err(|_| None),
+    Self::to_string
+);
+
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn from_value(value: &Value) -> Result<Self, Option<String>> {
+        match value {
+            Value::Bool(_, truth) => Ok(*truth),
+            _ => Err(None),
+        }
+    }
+
+    fn to_toml(&self) -> toml_edit::Value {
+        (*self).into()
+    }
+}
+
+/// One address may stand without the list's brackets.
+impl Setting for Vec<SocketAddr> {
+    const EXPECTED: &'static str =
+        "a list of addresses and ports such as [\"0.0.0.0:8080\", \"[::]:8080\"]";
+
+    fn from_value(value: &Value) -> Result<Self, Option<String>> {
+        match value {
+            Value::Array(_, entries) => entries
+                .iter()
+                .map(|entry| {
+                    SocketAddr::from_value(entry)
+                        .map_err(|_| Some(format!("{} is none", describe(entry))))
+                })
+                .collect(),
+            single => Ok(vec![SocketAddr::from_value(single)?]),
+        }
+    }
+
+    fn to_toml(&self) -> toml_edit::Value {
+        toml_edit::Array::from_iter(self.iter().map(Setting::to_toml)).into()
+    }
+}

@@ -1,0 +1,112 @@
+//! The settings themselves. Keys, units and defaults are explained to users in `config/thoxd.toml`.
+
+use super::{address::EngineAddress, units::Bytes};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use thox_policy::{EngineKind, ParameterCount};
+
+/// Everything that can be set, validated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The doors.
+    pub server: Server,
+    /// The engines by name.
+    pub engines: BTreeMap<String, Engine>,
+    /// The catalog: public model names.
+    pub models: BTreeMap<String, Model>,
+    /// How requests are routed.
+    pub router: Router,
+    /// What is logged.
+    pub log: Log,
+    /// Folder of what has to survive a restart.
+    pub state_dir: PathBuf,
+}
+
+/// How clients reach the daemon, and what a client may use up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Addresses of the plain HTTP port; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// Largest request body.
+    pub max_body: Bytes,
+    /// Connections open at once; at least one.
+    pub max_connections: usize,
+    /// Time for a request's head to arrive.
+    pub header_timeout: Duration,
+    /// Time for a request's body to arrive.
+    pub body_timeout: Duration,
+    /// Time that a connection may stay open between two requests.
+    pub idle_timeout: Duration,
+    /// Silence before the first token after which a stream gets its first comment line.
+    pub keep_alive_comment_after: Duration,
+    /// Time between the comment lines that follow.
+    pub keep_alive_comment_every: Duration,
+    /// Time that requests in flight are given at shutdown.
+    pub drain_deadline: Duration,
+    /// Largest WebSocket message from a client.
+    pub websocket_max_message: Bytes,
+    /// Requests at once on one WebSocket connection; at least one.
+    pub websocket_max_requests: usize,
+}
+
+/// One engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// What software it is.
+    pub kind: EngineKind,
+    /// Where it is reached; none for the embedded starter and for no other.
+    pub url: Option<EngineAddress>,
+    /// Whether it is used at all.
+    pub enabled: bool,
+    /// Requests that it is given at once; 0 is no limit.
+    pub slots: usize,
+    /// Requests that may wait for a slot.
+    pub queue: usize,
+    /// Time for a connection to be made.
+    pub connect_timeout: Duration,
+    /// Time from a request to the first byte of its reply; a model may have to be loaded in it.
+    pub first_byte_timeout: Duration,
+    /// Silence in a reply that has begun after which it counts as broken.
+    pub stall_timeout: Duration,
+    /// Time between two looks at its health and its models.
+    pub poll_interval: Duration,
+    /// File that holds the key that the engine wants as bearer token.
+    pub api_key_file: Option<PathBuf>,
+}
+
+/// One public model name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// Its size, where the engine does not say it.
+    pub parameters: Option<ParameterCount>,
+    /// One sentence for the people who choose between models.
+    pub description: Option<String>,
+    /// What the model is called on an engine, by the engine's name or by a backend label (`ollama`, `tensorrt`, `starter`).
+    pub on: BTreeMap<String, String>,
+}
+
+/// How requests are routed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Router {
+    /// Models of this size and larger prefer TensorRT.
+    pub large_model_threshold: ParameterCount,
+    /// The model of a request that names none.
+    pub default_model: String,
+    /// When an engine is left alone.
+    pub circuit: Circuit,
+}
+
+/// When an engine is left alone after failures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// Failures in a row that open the circuit; at least one.
+    pub failures: u32,
+    /// Time until the engine is probed again.
+    pub open_for: Duration,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or directives: `info,thoxd=debug`.
+    pub level: String,
+}

@@ -1,0 +1,226 @@
+//! Where settings come from, in which order.
+
+use super::{
+    account::Account,
+    check::check,
+    explain::Loaded,
+    key::Key,
+    layer::{Layer, Origin},
+    overrides,
+    problem::{Fault, Problem, Problems},
+    reader::Reader,
+    shape::Settings,
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Everything outside the program that decides on its settings.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// `--config`: this file alone instead of the system's and the user's.
+    pub config: Option<PathBuf>,
+    /// `--set`, each `section.key=VALUE`, in order.
+    pub set: Vec<String>,
+    /// The environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Who runs the program.
+    pub account: Account,
+    /// Folder that `/usr/lib/thox`, `/etc/thox` and `/run/thox` are looked for in; `/` but in tests.
+    pub root: PathBuf,
+}
+
+impl Sources {
+    /// The environment and the files of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self {
+            config: None,
+            set: Vec::new(),
+            environment: environment.collect(),
+            account: Account::of_process(),
+            root: PathBuf::from("/"),
+        }
+    }
+
+    /// The file that `thox config set` changes where none is named: the last of the device's, or the person's own.
+    #[must_use]
+    pub fn file_to_edit(&self) -> PathBuf {
+        match (
+            self.config.clone(),
+            self.account.config_file(&self.environment),
+        ) {
+            (Some(file), _) | (None, Some(file)) => file,
+            (None, None) => self.root.join("etc/thox/config.d/90-thox.toml"),
+        }
+    }
+
+    /// The files that there are, in the order in which they are read.
+    fn files(&self) -> Result<Vec<PathBuf>, Problem> {
+        if let Some(file) = &self.config {
+            return Ok(vec![file.clone()]);
+        }
+        let mut files = drop_ins(&self.root.join("usr/lib/thox/config.d"))?;
+        files.extend(existing(self.root.join("etc/thox/config.toml"))?);
+        files.extend(drop_ins(&self.root.join("etc/thox/config.d"))?);
+        if let Some(file) = self.account.config_file(&self.environment) {
+            files.extend(existing(file)?);
+        }
+        files.extend(drop_ins(&self.root.join("run/thox/config.d"))?);
+        Ok(files)
+    }
+}
+
+impl Settings {
+    /// Reads all sources. There are no settings where anything in them is wrong.
+    pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
+        load(sources, &[])
+    }
+}
+
+/// Reads one text as a settings file, over the defaults and without anything from outside the program.
+pub fn parse_text(text: &str) -> Result<Settings, Problems> {
+    let sources = Sources {
+        config: None,
+        set: Vec::new(),
+        environment: BTreeMap::new(),
+        account: Account::System,
+        root: PathBuf::from("/"),
+    };
+    let origin = Origin::File {
+        path: PathBuf::from("settings"),
+        line: None,
+    };
+    let layers = Layer::parse(origin, text).map_err(|problem| Problems(vec![problem]))?;
+    finish(&sources, vec![layers], Vec::new()).map(|loaded| loaded.settings)
+}
+
+/// Reads all sources, with other texts in the place of some files: how a change is tried before it is written.
+pub(super) fn load(sources: &Sources, instead: &[(&Path, &str)]) -> Result<Loaded, Problems> {
+    let mut problems = Vec::new();
+    let mut files = sources.files().unwrap_or_else(|problem| {
+        problems.push(problem);
+        Vec::new()
+    });
+    for (path, _) in instead {
+        if !files.iter().any(|file| file == path) {
+            insert_in_order(&mut files, path);
+        }
+    }
+    let mut layers = Vec::new();
+    for path in files {
+        let origin = Origin::File {
+            path: path.clone(),
+            line: None,
+        };
+        let text = match instead.iter().find(|(other, _)| *other == path) {
+            Some((_, text)) => Ok((*text).to_owned()),
+            None => fs::read_to_string(&path),
+        };
+        let layer = match text {
+            Ok(text) => Layer::parse(origin, &text),
+            Err(error) => Err(unreadable(path, &error)),
+        };
+        match layer {
+            Ok(layer) => layers.push(layer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    finish(sources, layers, problems)
+}
+
+/// Puts a file that is about to be made among those that are there, so that it is tried where it will be read.
+fn insert_in_order(files: &mut Vec<PathBuf>, path: &Path) {
+    let at = match files
+        .iter()
+        .rposition(|file| file.parent() == path.parent() && *file < *path)
+    {
+        Some(before) => before + 1,
+        None => files
+            .iter()
+            .position(|file| file.parent() == path.parent())
+            .unwrap_or(files.len()),
+    };
+    files.insert(at, path.to_owned());
+}
+
+fn finish(
+    sources: &Sources,
+    files: Vec<Layer>,
+    mut problems: Vec<Problem>,
+) -> Result<Loaded, Problems> {
+    let mut layers = vec![
+        Layer::parse(Origin::Default, super::DEFAULT_FILE)
+            .map_err(|problem| Problems(vec![problem]))?,
+    ];
+    layers.extend(files);
+    let (variables, unknown) = overrides::environment(&sources.environment, &Reader::new(&layers));
+    layers.extend(variables);
+    problems.extend(unknown);
+    for argument in &sources.set {
+        match overrides::argument(argument) {
+            Ok(layer) => layers.push(layer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let reader = Reader::new(&layers);
+    let state_dir = sources.account.state_dir(&sources.environment);
+    let settings = reader.read(|table| Settings::read(table, state_dir));
+    check(&settings, &reader);
+    match reader.finish() {
+        Ok(entries) if problems.is_empty() => Ok(Loaded::new(settings, entries)),
+        Ok(_) => Err(Problems(problems)),
+        Err(Problems(others)) => {
+            problems.extend(others);
+            Err(Problems(problems))
+        }
+    }
+}
+
+/// The `*.toml` files of a folder by name; none where there is no folder.
+fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let listing = match fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(folder.to_owned(), &error)),
+    };
+    let mut files = Vec::new();
+    for entry in listing {
+        let path = entry
+            .map_err(|error| unreadable(folder.to_owned(), &error))?
+            .path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+            && !hidden
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn existing(path: PathBuf) -> Result<Option<PathBuf>, Problem> {
+    match path.try_exists() {
+        Ok(true) => Ok(Some(path)),
+        Ok(false) => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn unreadable(path: PathBuf, error: &io::Error) -> Problem {
+    Problem {
+        origin: Origin::File { path, line: None },
+        key: Key::default(),
+        fault: Fault::Unreadable(error.to_string()),
+    }
+}
