@@ -1,0 +1,182 @@
+//! Ollama's own routes under `/api`: what it has, what is loaded, load and unload, pull.
+
+use super::Model;
+use super::double::State;
+use super::journal::Seen;
+use super::reply::{Event, Reply};
+use super::script::Script;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const MODIFIED: &str = "2026-01-01T00:00:00.000000000Z";
+
+pub(crate) fn route(state: &State, script: &Script, seen: &Seen) -> Reply {
+    let body = seen.json();
+    // Older clients say `name` for `model`.
+    let name = body["model"]
+        .as_str()
+        .or(body["name"].as_str())
+        .unwrap_or_default();
+    let reply = match (seen.method.as_str(), seen.path.as_str()) {
+        ("GET" | "HEAD", "/") => {
+            Reply::whole(200, "text/plain; charset=utf-8", "Ollama is running".into())
+        }
+        ("GET", "/api/version") => Reply::json(200, json!({"version": "0.33.0"})),
+        ("GET", "/api/tags") => {
+            let models: Vec<Value> = script.models.iter().map(tag).collect();
+            Reply::json(200, json!({ "models": models }))
+        }
+        ("GET", "/api/ps") => {
+            let loaded = state.resident();
+            let models: Vec<Value> = script
+                .models
+                .iter()
+                .filter(|m| loaded.contains(&m.name))
+                .map(running)
+                .collect();
+            Reply::json(200, json!({ "models": models }))
+        }
+        ("POST", "/api/show") => match script.model(name) {
+            Some(model) => Reply::json(200, shown(model)),
+            None => error(404, &format!("model '{name}' not found")),
+        },
+        ("POST", "/api/generate") => match script.model(name) {
+            Some(model) => generate(state, script, model, &body),
+            None => error(404, &format!("model '{name}' not found")),
+        },
+        ("POST", "/api/pull") => pull(state, name),
+        ("DELETE", "/api/delete") => match script.model(name).map(|m| m.name.clone()) {
+            Some(full) => {
+                state.change_script(|s| s.models.retain(|m| m.name != full));
+                Reply::whole(200, "text/plain; charset=utf-8", String::new())
+            }
+            None => error(404, &format!("model '{name}' not found")),
+        },
+        _ => return Reply::whole(404, "text/plain", "404 page not found".into()),
+    };
+    if seen.method == "GET" {
+        reply.delayed(script.health_delay)
+    } else {
+        reply
+    }
+}
+
+/// The native routes' error body.
+pub(crate) fn error(status: u16, message: &str) -> Reply {
+    Reply::json(status, json!({ "error": message }))
+}
+
+fn details(model: &Model) -> Value {
+    json!({
+        "parent_model": "", "format": "gguf", "family": model.family, "families": [model.family],
+        "parameter_size": model.parameter_size(), "quantization_level": "Q4_K_M",
+        "context_length": model.context_length
+    })
+}
+
+/// 64 hexadecimal digits that depend on the name.
+fn digest(name: &str) -> String {
+    let sum = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{sum:016x}").repeat(4)
+}
+
+fn tag(model: &Model) -> Value {
+    json!({
+        "name": model.name, "model": model.name, "modified_at": MODIFIED, "size": model.size_bytes,
+        "digest": digest(&model.name), "details": details(model), "capabilities": model.capabilities
+    })
+}
+
+fn running(model: &Model) -> Value {
+    json!({
+        "name": model.name, "model": model.name, "size": model.size_bytes, "digest": digest(&model.name),
+        "details": details(model), "expires_at": "2099-01-01T00:00:00Z", "size_vram": model.size_bytes,
+        "context_length": 4096
+    })
+}
+
+fn shown(model: &Model) -> Value {
+    let mut info =
+        json!({"general.architecture": model.family, "general.parameter_count": model.parameters});
+    info[format!("{}.context_length", model.family)] = json!(model.context_length);
+    json!({
+        "license": "", "modelfile": "", "template": "{{ .Prompt }}", "details": details(model), "model_info": info,
+        "capabilities": model.capabilities, "modified_at": MODIFIED
+    })
+}
+
+/// Load (no prompt), unload (`keep_alive: 0`), or a raw completion.
+fn generate(state: &State, script: &Script, model: &Model, body: &Value) -> Reply {
+    let prompt = body["prompt"].as_str().unwrap_or_default();
+    let line = |response: &str, reason: Option<&str>| {
+        let mut line = json!({"model": body["model"], "created_at": MODIFIED, "response": response, "done": reason.is_some()});
+        if let Some(reason) = reason {
+            line["done_reason"] = json!(reason);
+        }
+        line
+    };
+    if prompt.is_empty() {
+        if body["keep_alive"] == 0 {
+            // The reply comes at once; the memory is free later.
+            state.unload_after(&model.name, script.unload_delay);
+            return Reply::json(200, line("", Some("unload")));
+        }
+        state.load(&model.name);
+        return Reply::json(200, line("", Some("load")));
+    }
+    state.load(&model.name);
+    let text = format!(" and so it goes on after {prompt}");
+    if body["stream"] == false {
+        return Reply::json(200, line(&text, Some("stop")));
+    }
+    let words = text
+        .split_inclusive(' ')
+        .map(|word| ndjson(&line(word, None), script.gap));
+    let events = words
+        .chain([ndjson(&line("", Some("stop")), script.gap)])
+        .collect();
+    Reply::Stream {
+        content_type: "application/x-ndjson",
+        head_after: script.first_token_delay,
+        events,
+    }
+}
+
+fn ndjson(line: &Value, after: Duration) -> Event {
+    Event {
+        after,
+        bytes: format!("{line}\n").into_bytes(),
+    }
+}
+
+/// A name that says `missing` cannot be pulled: the error is a last line under status 200.
+fn pull(state: &State, name: &str) -> Reply {
+    let gap = Duration::from_millis(5);
+    let mut lines = vec![json!({"status": "pulling manifest"})];
+    if name.contains("missing") {
+        lines.push(json!({"error": "pull model manifest: file does not exist"}));
+    } else {
+        let digest = format!("sha256:{}", digest(name));
+        lines.extend([0, 500, 1000].map(|done| {
+            json!({"status": format!("pulling {}", &digest[7..19]), "digest": digest, "total": 1000, "completed": done})
+        }));
+        lines.extend(
+            ["verifying sha256 digest", "writing manifest", "success"]
+                .map(|s| json!({ "status": s })),
+        );
+        let full = if name.contains(':') {
+            name.to_owned()
+        } else {
+            format!("{name}:latest")
+        };
+        state.change_script(|s| s.models.push(Model::chat(&full, 1_000_000_000)));
+    }
+    let events = lines.iter().map(|line| ndjson(line, gap)).collect();
+    Reply::Stream {
+        content_type: "application/x-ndjson",
+        head_after: Duration::ZERO,
+        events,
+    }
+}
