@@ -27,7 +27,7 @@ mod address;
 mod check;
 mod defaults;
 mod documentation;
-//EDIT
+mod edit;
 mod explain;
 mod key;
 mod layer;
@@ -40,9 +40,10 @@ mod sources;
 mod units;
 
 pub use account::Account;
-pub use address::EngineAddress;
-pub use explain::{Explanation, Loaded};
-pub use key::Key;
+pub use address::{EngineAddress, InvalidEngineAddress};
+pub use edit::{Change, EditError, set};
+pub use explain::{Explanation, Loaded, UnknownKey};
+pub use key::{InvalidKey, Key};
 pub use layer::Origin;
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{Circuit, Engine, Log, Model, Router, Server, Settings};

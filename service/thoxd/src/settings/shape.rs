@@ -89,7 +89,7 @@ pub struct Model {
 pub struct Router {
     /// Models of this size and larger prefer TensorRT.
     pub large_model_threshold: ParameterCount,
-    /// The model of a request that names none.
+    /// The model that always finds an answer, by a substitute where need be.
     pub default_model: String,
     /// When an engine is left alone.
     pub circuit: Circuit,

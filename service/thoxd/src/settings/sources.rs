@@ -60,18 +60,35 @@ impl Sources {
         }
     }
 
-    /// The files that there are, in the order in which they are read.
-    fn files(&self) -> Result<Vec<PathBuf>, Problem> {
+    /// Whether `file` is one that is read where no `--config` is given.
+    pub(super) fn reads(&self, file: &Path) -> bool {
+        let folders = [
+            "usr/lib/thox/config.d",
+            "etc/thox/config.d",
+            "run/thox/config.d",
+        ];
+        let in_folder = folders
+            .iter()
+            .any(|folder| file.parent() == Some(&self.root.join(folder)));
+        let own = self.account.config_file(&self.environment);
+        (in_folder && is_drop_in(file))
+            || file == self.root.join("etc/thox/config.toml")
+            || own.is_some_and(|own| own == file)
+    }
+
+    /// The files that there are, and `also` as if it were there, in the order in which they are read.
+    fn files(&self, also: Option<&Path>) -> Result<Vec<PathBuf>, Problem> {
         if let Some(file) = &self.config {
             return Ok(vec![file.clone()]);
         }
-        let mut files = drop_ins(&self.root.join("usr/lib/thox/config.d"))?;
-        files.extend(existing(self.root.join("etc/thox/config.toml"))?);
-        files.extend(drop_ins(&self.root.join("etc/thox/config.d"))?);
+        let drop_ins = |folder| drop_ins(&self.root.join(folder), also);
+        let mut files = drop_ins("usr/lib/thox/config.d")?;
+        files.extend(existing(self.root.join("etc/thox/config.toml"), also)?);
+        files.extend(drop_ins("etc/thox/config.d")?);
         if let Some(file) = self.account.config_file(&self.environment) {
-            files.extend(existing(file)?);
+            files.extend(existing(file, also)?);
         }
-        files.extend(drop_ins(&self.root.join("run/thox/config.d"))?);
+        files.extend(drop_ins("run/thox/config.d")?);
         Ok(files)
     }
 }
@@ -79,7 +96,7 @@ impl Sources {
 impl Settings {
     /// Reads all sources. There are no settings where anything in them is wrong.
     pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
-        load(sources, &[])
+        load(sources, None)
     }
 }
 
@@ -100,26 +117,22 @@ pub fn parse_text(text: &str) -> Result<Settings, Problems> {
     finish(&sources, vec![layers], Vec::new()).map(|loaded| loaded.settings)
 }
 
-/// Reads all sources, with other texts in the place of some files: how a change is tried before it is written.
-pub(super) fn load(sources: &Sources, instead: &[(&Path, &str)]) -> Result<Loaded, Problems> {
+/// Reads all sources, with another text in the place of one file: how a change is tried before it is written.
+pub(super) fn load(sources: &Sources, instead: Option<(&Path, &str)>) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
-    let mut files = sources.files().unwrap_or_else(|problem| {
+    let also = instead.map(|(path, _)| path);
+    let files = sources.files(also).unwrap_or_else(|problem| {
         problems.push(problem);
         Vec::new()
     });
-    for (path, _) in instead {
-        if !files.iter().any(|file| file == path) {
-            insert_in_order(&mut files, path);
-        }
-    }
     let mut layers = Vec::new();
     for path in files {
         let origin = Origin::File {
             path: path.clone(),
             line: None,
         };
-        let text = match instead.iter().find(|(other, _)| *other == path) {
-            Some((_, text)) => Ok((*text).to_owned()),
+        let text = match instead.filter(|(other, _)| *other == path) {
+            Some((_, text)) => Ok(text.to_owned()),
             None => fs::read_to_string(&path),
         };
         let layer = match text {
@@ -132,21 +145,6 @@ pub(super) fn load(sources: &Sources, instead: &[(&Path, &str)]) -> Result<Loade
         }
     }
     finish(sources, layers, problems)
-}
-
-/// Puts a file that is about to be made among those that are there, so that it is tried where it will be read.
-fn insert_in_order(files: &mut Vec<PathBuf>, path: &Path) {
-    let at = match files
-        .iter()
-        .rposition(|file| file.parent() == path.parent() && *file < *path)
-    {
-        Some(before) => before + 1,
-        None => files
-            .iter()
-            .position(|file| file.parent() == path.parent())
-            .unwrap_or(files.len()),
-    };
-    files.insert(at, path.to_owned());
 }
 
 fn finish(
@@ -183,36 +181,40 @@ fn finish(
 }
 
 /// The `*.toml` files of a folder by name; none where there is no folder.
-fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+fn drop_ins(folder: &Path, also: Option<&Path>) -> Result<Vec<PathBuf>, Problem> {
+    let also = also.filter(|path| path.parent() == Some(folder));
+    let mut files: Vec<PathBuf> = also.map(Path::to_owned).into_iter().collect();
     let listing = match fs::read_dir(folder) {
         Ok(listing) => listing,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
         Err(error) => return Err(unreadable(folder.to_owned(), &error)),
     };
-    let mut files = Vec::new();
     for entry in listing {
         let path = entry
             .map_err(|error| unreadable(folder.to_owned(), &error))?
             .path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-            && !hidden
-        {
+        if is_drop_in(&path) {
             files.push(path);
         }
     }
     files.sort();
+    files.dedup();
     Ok(files)
 }
 
-fn existing(path: PathBuf) -> Result<Option<PathBuf>, Problem> {
+fn is_drop_in(path: &Path) -> bool {
+    let is_hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    path.extension()
+        .is_some_and(|extension| extension == "toml")
+        && !is_hidden
+}
+
+fn existing(path: PathBuf, also: Option<&Path>) -> Result<Option<PathBuf>, Problem> {
     match path.try_exists() {
-        Ok(true) => Ok(Some(path)),
-        Ok(false) => Ok(None),
+        Ok(exists) if exists || also == Some(&path) => Ok(Some(path)),
+        Ok(_) => Ok(None),
         Err(error) => Err(unreadable(path, &error)),
     }
 }
