@@ -1,6 +1,51 @@
 //! End to end: the real `thoxd` in front of engine doubles, seen by clients that read every byte.
 //!
-//! - `doubles`: the doubles themselves: each trap and each fault really happens
+//! - `doubles`, `faults`: the doubles themselves: each trap and each fault really happens
+//! - `rest`, `stream`, `tools`, `completions`, `embeddings`, `models`, `errors`, `websocket`: what API consumers see
+//! - `routing`, `discovery`, `first_run`: which engine answers, as engines come and go
+//! - `cancellation`, `broken_streams`, `fallback`, `slow_start`, `circuit`, `usage`: behaviour under trouble
+//! - `privacy`: no prompt and no reply in any log
+//! - `stage`: one thoxd and its engines, as most tests want them
 
 #[cfg(test)]
+mod broken_streams;
+#[cfg(test)]
+mod cancellation;
+#[cfg(test)]
+mod circuit;
+#[cfg(test)]
+mod completions;
+#[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod doubles;
+#[cfg(test)]
+mod embeddings;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod fallback;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod first_run;
+#[cfg(test)]
+mod models;
+#[cfg(test)]
+mod privacy;
+#[cfg(test)]
+mod rest;
+#[cfg(test)]
+mod routing;
+#[cfg(test)]
+mod slow_start;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod stream;
+#[cfg(test)]
+mod tools;
+#[cfg(test)]
+mod usage;
+#[cfg(test)]
+mod websocket;

@@ -16,7 +16,6 @@ use tokio::time::sleep;
 /// What `thoxd` is started with.
 pub struct Builder {
     settings: BTreeMap<String, BTreeMap<String, String>>,
-    log: &'static str,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -26,16 +25,14 @@ impl Default for Builder {
     fn default() -> Self {
         let builder = Self {
             settings: BTreeMap::new(),
-            log: "debug",
             arguments: Vec::new(),
             environment: Vec::new(),
         };
         builder
             .list("server", "listen", &["127.0.0.1:0"])
-            .text("server", "keep_alive_comment_after", "3s")
+            .text("log", "level", "debug")
             .raw("engines.ollama", "enabled", "false")
             .raw("engines.starter", "enabled", "false")
-            .raw("mdns", "enabled", "false")
     }
 }
 
@@ -85,9 +82,8 @@ impl Builder {
     }
 
     /// The log level; `debug` unless told otherwise.
-    pub fn log(mut self, level: &'static str) -> Self {
-        self.log = level;
-        self
+    pub fn log(self, level: &str) -> Self {
+        self.text("log", "level", level)
     }
 
     /// One more command line argument.
@@ -131,7 +127,6 @@ impl Builder {
             .env("HOME", folder.path())
             .env("XDG_STATE_HOME", folder.path().join("xdg-state"))
             .env("XDG_RUNTIME_DIR", folder.path())
-            .env("RUST_LOG", self.log)
             .envs(self.environment)
             .current_dir(folder.path())
             .stdin(Stdio::null())

@@ -2,7 +2,8 @@
 //!
 //! Its traps: an unknown top-level field is a 400 (whose text repeats what was sent), flat errors, one model whatever
 //! name is asked for, a space after the first event's JSON. Jetson's: no role chunk, null `finish_reason`, no `[DONE]`
-//! after a chat, an id of its own on each chunk, 16 tokens unless told otherwise, tool calls only for a named tool.
+//! after a chat, an id of its own on each chunk, 16 tokens unless told otherwise, tool calls only for a named tool, no
+//! `/version`.
 
 use super::answer::{Answer, Honours, created, hex};
 use super::chat::{fields, media_parts, streams};
@@ -45,10 +46,9 @@ pub(crate) fn route(state: &State, seen: &Seen, branch: Branch) -> Reply {
         ("GET", "/health_generate") if branch == Branch::Current => {
             Reply::whole(200, "text/plain", String::new())
         }
-        ("GET", "/version") => Reply::json(
-            200,
-            json!({"version": if branch == Branch::Jetson { "0.12.0" } else { "1.2.0" }}),
-        ),
+        ("GET", "/version") if branch == Branch::Current => {
+            Reply::json(200, json!({"version": "1.2.0"}))
+        }
         ("GET", "/v1/models") => {
             let card = [
                 ("id", text(&model)),
@@ -64,7 +64,7 @@ pub(crate) fn route(state: &State, seen: &Seen, branch: Branch) -> Reply {
         ("POST", "/v1/chat/completions" | "/v1/completions") => {
             return generation(&script, seen, branch, &model);
         }
-        (_, "/health" | "/version" | "/v1/models" | "/v1/chat/completions" | "/v1/completions") => {
+        (_, "/health" | "/v1/models" | "/v1/chat/completions" | "/v1/completions") => {
             Reply::json(405, json!({"detail": "Method Not Allowed"}))
         }
         _ => Reply::json(404, json!({"detail": "Not Found"})),
