@@ -17,6 +17,8 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// The body is not `application/json`.
     UnsupportedMediaType,
+    /// The route takes a WebSocket handshake and nothing else.
+    UpgradeRequired,
     /// The body is larger than `server.max_body`.
     BodyTooLarge,
     /// The client was too slow to send its request.
@@ -37,6 +39,8 @@ pub enum ErrorKind {
     EngineError,
     /// The engine did not answer in time.
     EngineTimeout,
+    /// The client asked for the end of its own request.
+    Cancelled,
     /// thoxd is stopping.
     ShuttingDown,
     /// A mistake of thoxd's own.
@@ -97,6 +101,9 @@ impl ErrorKind {
                 -32600,
                 "UnsupportedMediaType",
             ),
+            Self::UpgradeRequired => {
+                row(426, CLIENT, "upgrade_required", -32600, "UpgradeRequired")
+            }
             Self::BodyTooLarge => row(413, CLIENT, "body_too_large", -32600, "BodyTooLarge"),
             Self::RequestTimeout => row(408, CLIENT, "request_timeout", -32600, "RequestTimeout"),
             Self::HttpVersion => row(
@@ -119,6 +126,8 @@ impl ErrorKind {
             Self::NoEngine => row(503, SERVER, "no_engine", -32000, "NoEngine"),
             Self::EngineError => row(502, SERVER, "engine_error", -32000, "EngineError"),
             Self::EngineTimeout => row(504, SERVER, "engine_timeout", -32000, "EngineTimeout"),
+            // 499 is nginx's number for it; none is registered.
+            Self::Cancelled => row(499, CLIENT, "cancelled", -32800, "Cancelled"),
             Self::ShuttingDown => row(503, SERVER, "shutting_down", -32000, "ShuttingDown"),
             Self::Internal => row(500, SERVER, "internal_error", -32603, "Internal"),
         }

@@ -17,3 +17,4 @@ pub use router::{
     CircuitState, DecisionRecord, Explanation, RouteChoice, RouterBackend, RouterModel,
     RouterRules, RouterStatus,
 };
+pub use stream::StreamEvent;

@@ -14,6 +14,16 @@ pub struct ParameterCount(pub u64);
 #[error("`{0}` is no parameter count: write a number and a unit, such as 137M, 7B or 1.5B")]
 pub struct InvalidParameterCount(String);
 
+impl ParameterCount {
+    /// The size that a model's name tells, `14b` in `qwen2.5-coder-14b-instruct`, for engines that tell nothing else.
+    #[must_use]
+    pub fn in_name(name: &str) -> Option<Self> {
+        name.split(['-', '_', ':', '/', ' '])
+            .filter(|part| part.ends_with(['b', 'B', 'm', 'M']))
+            .find_map(|part| part.parse().ok())
+    }
+}
+
 impl FromStr for ParameterCount {
     type Err = InvalidParameterCount;
 
@@ -86,6 +96,21 @@ mod tests {
             ("1T", 1_000_000_000_000),
         ] {
             assert_eq!(text.parse(), Ok(ParameterCount(count)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_tells_a_size() {
+        for (name, size) in [
+            ("qwen2.5-coder-14b-instruct", Some("14B")),
+            ("llama3.2:1b", Some("1B")),
+            ("Qwen/Qwen2.5-1.5B", Some("1.5B")),
+            ("smollm-135M", Some("135M")),
+            ("phi-4", None),
+            ("web-lib", None),
+        ] {
+            let expected = size.and_then(|size| size.parse().ok());
+            assert_eq!(ParameterCount::in_name(name), expected, "{name}");
         }
     }
 

@@ -1,1 +1,19 @@
-//! .
+//! thoxd: one OpenAI-compatible API in front of a device's engines.
+//!
+//! Floors; a module imports only from those below its own:
+//!
+//! - 5 [`daemon`]: starts everything and owns shutdown;
+//! - 4 [`http`], [`ws`]: doors, which translate a protocol into floor 3's calls and decide nothing;
+//! - 3 [`gateway`]: the one path of a request; [`world`]: snapshots of what is there;
+//! - 2 [`engine`]: the engines as they behave over HTTP;
+//! - 1 [`settings`]: configuration; [`observe`]: logs and metrics; [`lifetime`]: tasks and shutdown.
+
+pub mod daemon;
+pub mod engine;
+pub mod gateway;
+pub mod http;
+pub mod lifetime;
+pub mod observe;
+pub mod settings;
+pub mod world;
+pub mod ws;

@@ -1,2 +1,62 @@
-//! .
-fn main() {}
+//! The daemon's program: arguments, settings, log, run.
+
+use anyhow::Context;
+use clap::Parser;
+use std::{path::PathBuf, process::ExitCode};
+use thoxd::{
+    daemon, observe,
+    settings::{Settings, Sources},
+};
+
+/// One OpenAI-compatible API in front of this machine's engines.
+#[derive(Debug, Parser)]
+#[command(name = "thoxd", version)]
+struct Arguments {
+    /// Read this file alone instead of /usr/lib/thox, /etc/thox and /run/thox.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key; VALUE is TOML, a bare word is a string. Can be repeated.
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Check the settings and say what is wrong with them, without starting.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    match start(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "thoxd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: Arguments) -> anyhow::Result<()> {
+    let mut sources = Sources::of_process();
+    sources.config = arguments.config;
+    sources.set = arguments.set;
+    let settings = Settings::load(&sources)?.settings;
+    if arguments.check {
+        return Ok(());
+    }
+    observe::log::start(&settings.log.level)
+        .map_err(|error| anyhow::anyhow!("log.level = \"{}\": {error}", settings.log.level))?;
+    runtime()?.block_on(async { tokio::spawn(daemon::run(settings)).await })??;
+    Ok(())
+}
+
+/// On one core a single thread saves the hand-over between threads; on more, requests spread over them.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut builder = match cores {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder
+        .enable_all()
+        .build()
+        .context("tokio's runtime cannot be started")
+}

@@ -1,0 +1,105 @@
+//! The life of the process: settings → engines → sockets → serving → drain → end.
+
+use super::banner;
+use crate::{
+    engine::{self, CannotSetUp},
+    gateway::{Gateway, record::Ledger},
+    http::{self, Door, connection::Terms, listener::CannotListen},
+    lifetime::Lifetime,
+    settings::Settings,
+    world::Worlds,
+    ws,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+};
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotStart {
+    /// An engine cannot be set up.
+    #[error(transparent)]
+    Engine(#[from] CannotSetUp),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] CannotListen),
+    /// The system refuses something basic.
+    #[error("the system refuses a basic service: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Engines answer a first look within milliseconds; one that hangs is not waited for.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`CannotStart`]; once it serves, it ends well.
+pub async fn run(settings: Settings) -> Result<(), CannotStart> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let lifetime = Lifetime::default();
+    // Sockets first: a port that is taken is the most likely thing to go wrong.
+    let listeners = settings
+        .server
+        .listen
+        .iter()
+        .map(|address| http::bind(*address))
+        .collect::<Result<Vec<_>, _>>()?;
+    let fleet = engine::fleet(&settings, &lifetime)?;
+    let worlds = Worlds::new(&settings, fleet);
+    let looked = worlds.scout(&lifetime);
+    let ledger = Arc::new(Ledger::default());
+    let gateway = Gateway::new(Arc::clone(&worlds), Arc::clone(&ledger));
+    let server = Arc::new(settings.server.clone());
+    let door = Door {
+        gateway: gateway.clone(),
+        server: Arc::clone(&server),
+    };
+    let terms = Terms {
+        router: http::routes(
+            door,
+            ws::routes(gateway, Arc::clone(&server), lifetime.clone()),
+        ),
+        server,
+        lifetime: lifetime.clone(),
+        open: ledger.metrics.connections.clone(),
+    };
+    let places = Arc::new(Semaphore::new(settings.server.max_connections));
+    for listener in listeners {
+        banner::listening(listener.address);
+        lifetime.spawn_background(listener.accept(terms.clone(), Arc::clone(&places)));
+    }
+    let engines = u32::try_from(worlds.current().fleet.len()).unwrap_or(u32::MAX);
+    let first_look = tokio::time::timeout(FIRST_LOOK, looked.acquire_many(engines));
+    tokio::select! {
+        _ = first_look => {
+            banner::found(&worlds);
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: requests under way are finished, new ones refused");
+    lifetime.stop();
+    let unfinished = tokio::select! {
+        unfinished = lifetime.drain(settings.server.drain_deadline) => unfinished,
+        // A second signal is a person who does not want to wait.
+        _ = terminate.recv() => 0,
+        _ = interrupt.recv() => 0,
+    };
+    if unfinished > 0 {
+        tracing::warn!(
+            unfinished,
+            "the time to finish is over: connections are cancelled"
+        );
+    }
+    lifetime.end().await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! An engine's JSON as the client is promised it: one pass that copies what may stay and replaces what may not.
+//!
+//! The same for a whole reply and for a stream's chunk: `id`, `backend` and `model` come from thoxd, `choices` are
+//! repaired where the engine deviates, `usage` is counted and left out where nobody asked.
+
+use super::choices;
+pub use super::choices::Seen;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error as _, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt};
+
+/// What stands at the front of each object that is sent, `{"id":…,"backend":…,"model":…`.
+#[derive(Clone, Debug)]
+pub struct Front(Vec<u8>);
+
+/// How replies of one request are edited.
+#[derive(Clone, Debug)]
+pub struct Edits {
+    /// The fields of thoxd's own.
+    pub front: Front,
+    /// Whether the client asked for the count.
+    pub keeps_usage: bool,
+    /// Whether each chunk of a stream is edited, or a whole reply.
+    pub is_stream: bool,
+    /// Whether the engine's tool calls need their index and finish reason repaired.
+    pub repairs_tool_calls: bool,
+}
+
+/// What an object turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A part of the answer.
+    Content,
+    /// The count alone, with no choices.
+    Count,
+    /// An error object.
+    Error,
+}
+
+/// Token counts as an engine gives them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    #[serde(default)]
+    pub prompt_tokens: u64,
+    /// Tokens of the answer.
+    #[serde(default)]
+    pub completion_tokens: u64,
+}
+
+impl Front {
+    /// The front for one request's replies. `first` are further fields before the others, already JSON.
+    #[must_use]
+    pub fn new(first: &[(&str, &str)], id: Option<&str>, backend: &str, model: &str) -> Self {
+        let mut out = Vec::with_capacity(128);
+        for (name, json) in first {
+            out.push(if out.is_empty() { b'{' } else { b',' });
+            put_string(&mut out, name);
+            out.push(b':');
+            out.extend_from_slice(json.as_bytes());
+        }
+        let own = [
+            ("id", id),
+            ("backend", Some(backend)),
+            ("model", Some(model)),
+        ];
+        for (name, value) in own
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+        {
+            out.push(if out.is_empty() { b'{' } else { b',' });
+            put_string(&mut out, name);
+            out.push(b':');
+            put_string(&mut out, value);
+        }
+        Self(out)
+    }
+
+    /// The text, an object that is not closed yet.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Appends the edited form of `json`, one object of an engine's, to `out`, and notes in `seen` what went by.
+///
+/// # Errors
+/// Where `json` is no object or `choices` have a shape that no engine sends; `out` is then as it was.
+pub fn edit(
+    json: &str,
+    edits: &Edits,
+    seen: &mut Seen,
+    out: &mut Vec<u8>,
+) -> serde_json::Result<Piece> {
+    let start = out.len();
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let result = Editing { edits, seen, out }
+        .deserialize(&mut deserializer)
+        .and_then(|piece| deserializer.end().map(|()| piece));
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+struct Editing<'e> {
+    edits: &'e Edits,
+    seen: &'e mut Seen,
+    out: &'e mut Vec<u8>,
+}
+
+impl<'de> DeserializeSeed<'de> for Editing<'_> {
+    type Value = Piece;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Piece, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Editing<'_> {
+    type Value = Piece;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Piece, A::Error> {
+        let Self { edits, seen, out } = self;
+        let mut piece = Piece::Content;
+        let mut usage = None;
+        out.extend_from_slice(edits.front.as_bytes());
+        while let Some(Name(name)) = map.next_key()? {
+            let value: &RawValue = map.next_value()?;
+            match &*name {
+                "id" | "backend" | "model" => {}
+                "usage" => usage = Some(value),
+                "error" if value.get() != "null" => piece = Piece::Error,
+                "choices" => {
+                    let text = value.get();
+                    if text == "[]" {
+                        piece = Piece::Count;
+                    }
+                    out.extend_from_slice(br#","choices":"#);
+                    choices::edit(text, edits, seen, out).map_err(A::Error::custom)?;
+                }
+                _ => {
+                    out.push(b',');
+                    put_string(out, &name);
+                    out.push(b':');
+                    out.extend_from_slice(value.get().as_bytes());
+                }
+            }
+        }
+        if let Some(value) = usage.filter(|value| value.get() != "null") {
+            // Ollama's completions carry a zero count in every chunk; the true one comes last, without choices.
+            if let Ok(count) = serde_json::from_str::<Usage>(value.get())
+                && count != Usage::default()
+            {
+                seen.usage = Some(count);
+            }
+            if edits.keeps_usage && (!edits.is_stream || piece == Piece::Count) {
+                out.extend_from_slice(br#","usage":"#);
+                out.extend_from_slice(value.get().as_bytes());
+                seen.usage_text = Some(value.get().into());
+            }
+        } else if piece == Piece::Count {
+            // An object without choices and without a count is a keep-alive of some servers.
+            piece = Piece::Content;
+        }
+        out.push(b'}');
+        Ok(piece)
+    }
+}
+
+/// Appends a JSON string. Names and ids are nearly always plain ASCII, which needs no serialiser.
+pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
+    let is_plain = text
+        .bytes()
+        .all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\');
+    if is_plain {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else if let Ok(json) = serde_json::to_string(text) {
+        out.extend_from_slice(json.as_bytes());
+    }
+}
+
+/// An object's key.
+pub(super) struct Name<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer).map(Name)
+    }
+}
+
+/// A string, borrowed where it has no escapes. (serde's own `Cow` always copies.)
+fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, str>, D::Error> {
+    struct Text;
+    impl<'de> Visitor<'de> for Text {
+        type Value = Cow<'de, str>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+            Ok(Cow::Borrowed(text))
+        }
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Cow::Owned(text.to_owned()))
+        }
+    }
+    deserializer.deserialize_str(Text)
+}

@@ -1,0 +1,29 @@
+//! Engines as they behave over HTTP; each kind's peculiarities are repaired here and nowhere else.
+//!
+//! - [`adapter`]: per kind, which fields a request may have and how its replies deviate from OpenAI's.
+//! - [`request`]: a client's request as the engine at hand takes it.
+//! - [`chunk`]: an engine's JSON as the client is promised it; [`choices`]: the repairs inside `choices`.
+//! - [`sse`]: events out of an engine's stream of bytes.
+//! - [`refusal`]: an engine's error replies, in whatever form, as ours.
+//! - [`pool`]: HTTP/1.1 connections, kept open between requests; [`wire`]: how one is made.
+//! - [`failure`]: what can go wrong between thoxd and an engine.
+//! - [`survey`]: what an engine has and whether it is well.
+//! - [`slots`]: how many requests an engine gets at once, and who waits.
+
+pub mod adapter;
+pub mod choices;
+pub mod chunk;
+pub mod failure;
+mod fleet;
+pub mod pool;
+pub mod refusal;
+pub mod request;
+pub mod slots;
+pub mod sse;
+pub mod survey;
+pub mod wire;
+
+pub use adapter::{Adapter, Variant};
+pub use failure::{Failure, Trouble};
+pub use fleet::{CannotSetUp, Engine, Fleet, fleet};
+pub use pool::ReplyStream;

@@ -1,0 +1,238 @@
+//! HTTP/1.1 connections to one engine, kept open between requests.
+//!
+//! Written here and not taken from hyper-util because two promises need it: a connection that the engine has closed
+//! while it lay idle must not become a client's 502, and dropping a reply must end the engine's request at once.
+
+use super::{
+    failure::{Failure, Trouble},
+    wire::{Link, Target},
+};
+use crate::lifetime::Lifetime;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+/// Engines close idle connections after 5 s (uvicorn's default) or later; younger ones are nearly always alive, and an
+/// older one costs at worst the repeat below.
+const IDLE_FOR: Duration = Duration::from_secs(30);
+
+/// More idle connections than this are closed: a burst is no reason to hold its sockets.
+const MOST_IDLE: usize = 64;
+
+/// A connection whose last reply has just ended is ready after its task's next poll.
+const ALMOST_READY: Duration = Duration::from_millis(5);
+
+/// One engine's connections.
+#[derive(Debug)]
+pub struct Pool {
+    target: Target,
+    host: HeaderValue,
+    authorization: Option<HeaderValue>,
+    connect_timeout: Duration,
+    lifetime: Lifetime,
+    idle: Mutex<Vec<(Link, Instant)>>,
+}
+
+impl Pool {
+    /// An empty pool. `authorization` is sent along with each request.
+    #[must_use]
+    pub fn new(
+        target: Target,
+        authorization: Option<HeaderValue>,
+        connect_timeout: Duration,
+        lifetime: Lifetime,
+    ) -> Self {
+        let host =
+            HeaderValue::from_str(target.host()).unwrap_or(HeaderValue::from_static("localhost"));
+        Self {
+            target,
+            host,
+            authorization,
+            connect_timeout,
+            lifetime,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Where the engine is.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Sends a request and waits for the head of the reply; no time limit of its own beyond the connection's.
+    ///
+    /// A request that went out on a used connection and got no byte back is sent once more on a new one: the engine had
+    /// closed it while it lay idle.
+    ///
+    /// # Errors
+    /// [`Trouble::Unreachable`] or [`Trouble::NoReply`].
+    pub async fn send(
+        self: &Arc<Self>,
+        method: Method,
+        path: &'static str,
+        body: Bytes,
+    ) -> Result<Response<ReplyStream>, Failure> {
+        if let Some(link) = self.take_idle().await
+            && let Ok(reply) = self
+                .exchange(link, method.clone(), path, body.clone())
+                .await
+        {
+            return Ok(reply);
+        }
+        let link = self
+            .target
+            .connect(&self.lifetime, self.connect_timeout)
+            .await?;
+        self.exchange(link, method, path, body).await
+    }
+
+    /// A small request of thoxd's own: sends, reads the whole reply of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Any [`Failure`], also when `patience` is over.
+    pub async fn ask(
+        self: &Arc<Self>,
+        method: Method,
+        path: &'static str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<(http::StatusCode, Bytes), Failure> {
+        let exchange = async {
+            let reply = self.send(method, path, body).await?;
+            let status = reply.status();
+            Ok((status, reply.into_body().read_all().await?))
+        };
+        match tokio::time::timeout(patience, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::new(
+                Trouble::Silent,
+                format!("{path} took longer than {patience:?}"),
+            )),
+        }
+    }
+
+    async fn exchange(
+        self: &Arc<Self>,
+        mut link: Link,
+        method: Method,
+        path: &'static str,
+        body: Bytes,
+    ) -> Result<Response<ReplyStream>, Failure> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = http::Uri::from_static(path);
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host.clone());
+        if request.method() == Method::POST {
+            let headers = request.headers_mut();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        }
+        if let Some(authorization) = &self.authorization {
+            request
+                .headers_mut()
+                .insert(header::AUTHORIZATION, authorization.clone());
+        }
+        match link.sender.send_request(request).await {
+            Ok(reply) => {
+                let pool = Arc::clone(self);
+                Ok(reply.map(|incoming| ReplyStream {
+                    incoming,
+                    link: Some(link),
+                    pool,
+                }))
+            }
+            Err(error) => Err(Failure::of(Trouble::NoReply, &error)),
+        }
+    }
+
+    async fn take_idle(&self) -> Option<Link> {
+        loop {
+            let (mut link, since) = self.idle().pop()?;
+            if link.sender.is_closed() || since.elapsed() > IDLE_FOR {
+                continue;
+            }
+            if link.sender.is_ready() {
+                return Some(link);
+            }
+            if let Ok(Ok(())) = tokio::time::timeout(ALMOST_READY, link.sender.ready()).await {
+                return Some(link);
+            }
+        }
+    }
+
+    fn put_back(&self, link: Link) {
+        let mut idle = self.idle();
+        if link.sender.is_closed() || idle.len() >= MOST_IDLE {
+            return;
+        }
+        idle.push((link, Instant::now()));
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(Link, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An engine's reply as it comes. Read to its end, its connection goes back to the pool; dropped before, the connection
+/// is closed and with it the engine's work.
+#[derive(Debug)]
+pub struct ReplyStream {
+    incoming: Incoming,
+    link: Option<Link>,
+    pool: Arc<Pool>,
+}
+
+impl ReplyStream {
+    /// Reads the rest.
+    ///
+    /// # Errors
+    /// [`Trouble::BrokeOff`], also when it is larger than [`LARGEST_REPLY`].
+    pub async fn read_all(self) -> Result<Bytes, Failure> {
+        match Limited::new(self, LARGEST_REPLY).collect().await {
+            Ok(whole) => Ok(whole.to_bytes()),
+            Err(error) => Err(Failure::of(Trouble::BrokeOff, error.as_ref())),
+        }
+    }
+}
+
+/// A reply that is no stream is held in memory once; 64 MiB is a batch of some thousand embeddings.
+pub const LARGEST_REPLY: usize = 64 << 20;
+
+impl Body for ReplyStream {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if frame.is_none()
+            && let Some(link) = self.link.take()
+        {
+            self.pool.put_back(link);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // Never early: the end has to be polled for the connection to go back.
+        false
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,271 @@
+//! A client's request as the engine at hand takes it: spliced from the original text, values never re-serialised.
+
+use super::{adapter::Adapter, chunk::Name};
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt};
+use thox_policy::Endpoint;
+
+/// A request's top-level fields, borrowed from its text.
+#[derive(Debug, Default)]
+pub struct Fields<'a>(Vec<Field<'a>>);
+
+/// One field: its name unescaped, its value as it stands.
+#[derive(Debug)]
+pub struct Field<'a> {
+    /// The name.
+    pub name: Cow<'a, str>,
+    /// The value's text.
+    pub value: &'a RawValue,
+}
+
+/// What is sent otherwise than it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Changes<'a> {
+    /// The job.
+    pub endpoint: Endpoint,
+    /// The engine's own name for the model.
+    pub model: &'a str,
+    /// Whether the reply is a stream.
+    pub stream: bool,
+    /// Fields of thoxd's own that no engine knows.
+    pub own: &'a [&'a str],
+}
+
+impl<'a> Fields<'a> {
+    /// The field of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0
+            .iter()
+            .find(|field| field.name == name)
+            .map(|field| field.value)
+    }
+
+    /// All fields in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Field<'a>> {
+        self.0.iter()
+    }
+
+    /// The request for an engine. `body` is the text that these fields were read from; where nothing has to change, it
+    /// is sent as it is.
+    #[must_use]
+    pub fn for_engine(&self, body: &Bytes, adapter: &Adapter, changes: &Changes<'_>) -> Bytes {
+        let wants_count =
+            changes.stream && adapter.counts_streams && changes.endpoint != Endpoint::Embeddings;
+        let mut out = Vec::with_capacity(body.len() + 64);
+        let mut is_changed = false;
+        let mut has_stream = false;
+        for field in &self.0 {
+            let edit = self.edit(field, adapter, changes);
+            has_stream |= field.name == "stream";
+            match edit {
+                Edit::Keep => put(&mut out, &field.name, field.value.get()),
+                Edit::Rename(name) => put(&mut out, name, field.value.get()),
+                Edit::Value(ref text) => put(&mut out, &field.name, text),
+                Edit::Drop => {}
+            }
+            is_changed |= !matches!(edit, Edit::Keep);
+        }
+        if changes.stream && !has_stream {
+            put(&mut out, "stream", "true");
+            is_changed = true;
+        }
+        if wants_count {
+            put(&mut out, "stream_options", r#"{"include_usage":true}"#);
+            is_changed = true;
+        }
+        if !is_changed {
+            return body.clone();
+        }
+        out.extend_from_slice(if out.is_empty() { b"{}" } else { b"}" });
+        out.into()
+    }
+
+    fn edit(&self, field: &Field<'a>, adapter: &Adapter, changes: &Changes<'_>) -> Edit<'a> {
+        let name: &str = &field.name;
+        if changes.own.contains(&name) || adapter.left_out.contains(&name) {
+            return Edit::Drop;
+        }
+        match name {
+            "model" => {
+                return match serde_json::to_string(changes.model) {
+                    Ok(model) if model == field.value.get() => Edit::Keep,
+                    Ok(model) => Edit::Value(model.into()),
+                    Err(_) => Edit::Keep,
+                };
+            }
+            // Always thoxd's own: usage is counted for every stream, and stripped again where nobody asked.
+            "stream_options" => return Edit::Drop,
+            "stream" if changes.stream && field.value.get() != "true" => {
+                return Edit::Value("true".into());
+            }
+            // TensorRT-LLM answers 400 to a choice without tools; elsewhere it means nothing.
+            "tool_choice" if self.get("tools").is_none() => return Edit::Drop,
+            _ => {}
+        }
+        if let Some((_, own)) = adapter.renamed.iter().find(|(name, _)| *name == field.name) {
+            return if self.get(own).is_some() {
+                Edit::Drop
+            } else {
+                Edit::Rename(own)
+            };
+        }
+        match adapter.fields(changes.endpoint) {
+            Some(taken) if !taken.contains(&name) => Edit::Drop,
+            _ => Edit::Keep,
+        }
+    }
+}
+
+enum Edit<'a> {
+    Keep,
+    Rename(&'static str),
+    Value(Cow<'a, str>),
+    Drop,
+}
+
+/// Appends `"name":value` with what has to stand before it.
+fn put(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.push(if out.is_empty() { b'{' } else { b',' });
+    super::chunk::put_string(out, name);
+    out.push(b':');
+    out.extend_from_slice(value.as_bytes());
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields: Vec<Field<'de>> = Vec::with_capacity(12);
+                while let Some(Name(name)) = map.next_key()? {
+                    // Two readers of one text must not see two requests: what thoxd checks is what the engine gets.
+                    if fields.iter().any(|field| field.name == name) {
+                        return Err(A::Error::custom(format_args!(
+                            "the field `{name}` stands there twice"
+                        )));
+                    }
+                    // Each new name is compared with all before it, so their number has to have an end.
+                    if fields.len() >= MOST_FIELDS {
+                        return Err(A::Error::custom(format_args!(
+                            "there are more than {MOST_FIELDS} fields"
+                        )));
+                    }
+                    fields.push(Field {
+                        name,
+                        value: map.next_value()?,
+                    });
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// OpenAI's chat request has about forty.
+const MOST_FIELDS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::adapter::{Variant, adapter};
+    use thox_policy::EngineKind;
+
+    fn sent(kind: EngineKind, variant: Variant, stream: bool, body: &'static str) -> String {
+        let fields: Fields<'_> = serde_json::from_str(body).unwrap();
+        let changes = Changes {
+            endpoint: Endpoint::Chat,
+            model: "own:7b",
+            stream,
+            own: &["request_id"],
+        };
+        let bytes = fields.for_engine(
+            &Bytes::from_static(body.as_bytes()),
+            adapter(kind, variant),
+            &changes,
+        );
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn splices_the_name_and_keeps_every_other_byte() {
+        let body = r#"{ "model" : "thox-coder", "x":{"deep": [1.0, 1e3 ]}, "messages":[ {"a":"\u00e9"} ],"seed":12345678901234567890}"#;
+        assert_eq!(
+            sent(EngineKind::Ollama, Variant::Current, false, body),
+            r#"{"model":"own:7b","x":{"deep": [1.0, 1e3 ]},"messages":[ {"a":"\u00e9"} ],"seed":12345678901234567890}"#
+        );
+        let same = r#"{"model":"own:7b", "messages":[]}"#;
+        assert_eq!(
+            sent(EngineKind::Ollama, Variant::Current, false, same),
+            same
+        );
+    }
+
+    #[test]
+    fn asks_for_the_count_of_every_stream() {
+        let body = r#"{"model":"own:7b","stream":true,"stream_options":{"include_usage":false}}"#;
+        let sent = sent(EngineKind::Ollama, Variant::Current, true, body);
+        assert_eq!(
+            sent,
+            r#"{"model":"own:7b","stream":true,"stream_options":{"include_usage":true}}"#
+        );
+    }
+
+    #[test]
+    fn a_socket_request_becomes_a_stream_without_its_own_fields() {
+        let body = r#"{"model":"own:7b","request_id":7,"stream":false}"#;
+        assert_eq!(
+            sent(EngineKind::Trtllm, Variant::JetsonServer, true, body),
+            r#"{"model":"own:7b","stream":true}"#
+        );
+        let body = r#"{"model":"own:7b"}"#;
+        assert_eq!(
+            sent(EngineKind::Trtllm, Variant::JetsonServer, true, body),
+            r#"{"model":"own:7b","stream":true}"#
+        );
+    }
+
+    #[test]
+    fn each_engine_gets_the_fields_that_it_takes() {
+        let body = r#"{"model":"own:7b","max_completion_tokens":5,"metadata":{},"tool_choice":"required","presence_penalty":1,"stream_options":{}}"#;
+        assert_eq!(
+            sent(EngineKind::Ollama, Variant::Current, false, body),
+            r#"{"model":"own:7b","max_tokens":5,"metadata":{},"presence_penalty":1}"#
+        );
+        assert_eq!(
+            sent(EngineKind::Trtllm, Variant::Current, false, body),
+            r#"{"model":"own:7b","max_completion_tokens":5,"presence_penalty":1}"#
+        );
+        assert_eq!(
+            sent(EngineKind::EdgeLlm, Variant::Current, false, body),
+            r#"{"model":"own:7b","max_completion_tokens":5,"metadata":{}}"#
+        );
+        let both = r#"{"model":"own:7b","max_completion_tokens":5,"max_tokens":9}"#;
+        assert_eq!(
+            sent(EngineKind::Ollama, Variant::Current, false, both),
+            r#"{"model":"own:7b","max_tokens":9}"#
+        );
+    }
+
+    #[test]
+    fn a_field_that_stands_there_twice_is_refused() {
+        let error =
+            serde_json::from_str::<Fields<'_>>(r#"{"model":"a","mod\u0065l":"b"}"#).unwrap_err();
+        assert!(
+            error.to_string().contains("`model` stands there twice"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! One connection from its first byte to its last.
+
+use super::{
+    front::Front,
+    socket::{Line, Socket, Verdict, shut_down},
+};
+use crate::{lifetime::Lifetime, settings::Server};
+use axum::Router;
+use hyper_util::rt::TokioIo;
+use prometheus_client::metrics::gauge::Gauge;
+use std::{net::SocketAddr, pin::pin, sync::Arc};
+use thox_api::{ApiError, ErrorKind};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::sleep_until};
+
+/// Enough for a head with long cookies and tokens; hyper answers 431 above it.
+const LARGEST_HEAD: usize = 64 << 10;
+
+/// What all connections share.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The routes of every door.
+    pub router: Router,
+    /// Limits and times.
+    pub server: Arc<Server>,
+    /// Until when.
+    pub lifetime: Lifetime,
+    /// How many connections are open.
+    pub open: Gauge,
+}
+
+/// Serves a connection until it ends, its client is too slow, or the daemon stops.
+pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, terms: Terms) {
+    let Terms {
+        router,
+        server,
+        lifetime,
+        open,
+    } = terms;
+    // Without it a token waits up to 40 ms for the acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let stream = Arc::new(stream);
+    let line = Line::new(place, open);
+    let front = Front::new(router, peer.ip().to_canonical(), Arc::clone(&line));
+    let io = TokioIo::new(Socket::new(Arc::clone(&stream), Arc::clone(&line)));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // Its own timeout stays off: `Line` tells a slow head from an idle connection.
+    builder.header_read_timeout(None).max_buf_size(LARGEST_HEAD);
+    let mut connection = pin!(builder.serve_connection(io, front).with_upgrades());
+    let mut is_stopping = false;
+    loop {
+        let look_again = match line.verdict(server.header_timeout, server.idle_timeout) {
+            Verdict::Until(then) => then,
+            Verdict::Idle => return,
+            Verdict::SlowHead => {
+                let limit = server.header_timeout;
+                let message = format!(
+                    "the request's head did not arrive within {limit:?}. Send it again, or raise server.header_timeout."
+                );
+                return last_word(&stream, &ApiError::new(ErrorKind::RequestTimeout, message));
+            }
+        };
+        tokio::select! {
+            result = connection.as_mut() => {
+                if result.is_err() && line.speaks_http2() {
+                    let message = "this port speaks HTTP/1.1. HTTP/2 comes with TLS; leave `--http2-prior-knowledge` or its like out.";
+                    last_word(&stream, &ApiError::new(ErrorKind::HttpVersion, message));
+                }
+                return;
+            }
+            () = sleep_until(look_again) => {}
+            () = lifetime.stopping(), if !is_stopping => {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Writes an error past hyper, which has nothing more to say, and ends the connection. One attempt without waiting: a
+/// reply of some hundred bytes fits the socket's empty buffer.
+fn last_word(stream: &TcpStream, error: &ApiError) {
+    let row = error.kind.row();
+    let reason = http::StatusCode::from_u16(row.status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("");
+    let body = error.json();
+    let reply = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        row.status,
+        body.len()
+    );
+    let _ = stream.try_write(reply.as_bytes());
+    let _ = shut_down(stream);
+}

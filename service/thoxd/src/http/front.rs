@@ -1,0 +1,116 @@
+//! What is true of every request, whatever its route: it has an id and a client, and its connection is busy.
+
+use super::socket::{Busy, Line};
+use crate::{engine::slots::Client, gateway::Caller};
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use std::{
+    convert::Infallible,
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    pin::Pin,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
+use tower::Service as _;
+
+/// The service of one connection.
+#[derive(Clone, Debug)]
+pub struct Front {
+    router: Router,
+    client: Client,
+    line: Arc<Line>,
+}
+
+impl Front {
+    /// The routes for the connection of `client`.
+    #[must_use]
+    pub fn new(router: Router, client: Client, line: Arc<Line>) -> Self {
+        Self {
+            router,
+            client,
+            line,
+        }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Front {
+    type Response = Response<Reply>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let busy = self.line.request();
+        let request_id = id_of(&request);
+        let header = HeaderValue::from_str(&request_id);
+        request.extensions_mut().insert(Caller {
+            request_id,
+            client: self.client,
+        });
+        let mut router = self.router.clone();
+        Box::pin(async move {
+            let mut response = router.call(request).await?;
+            if let Ok(header) = header {
+                response.headers_mut().insert("x-request-id", header);
+            }
+            Ok(response.map(|body| Reply { body, _busy: busy }))
+        })
+    }
+}
+
+/// The client's own id if it is short and plain, else one of ours.
+fn id_of(request: &Request<Incoming>) -> Arc<str> {
+    /// OpenAI's own limit for a client's id.
+    const LONGEST: usize = 128;
+    let given = request
+        .headers()
+        .get("x-request-id")
+        .and_then(|id| id.to_str().ok());
+    let is_plain = |id: &&str| {
+        (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    given.filter(is_plain).map_or_else(new_id, Arc::from)
+}
+
+/// Unique, not secret: a counter, mixed so that ids of one process do not look alike, under a random start.
+fn new_id() -> Arc<str> {
+    static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    // Multiplying by an odd number is a bijection: no two counts give one id.
+    let mixed = START.wrapping_add(count.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    format!("{mixed:016x}{:08x}", *START >> 32).into()
+}
+
+/// A reply's body; while it lives its connection is busy.
+#[derive(Debug)]
+pub struct Reply {
+    body: Body,
+    _busy: Busy,
+}
+
+impl http_body::Body for Reply {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

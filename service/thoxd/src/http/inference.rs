@@ -1,0 +1,177 @@
+//! Chat, completions and embeddings: a request's body in, the gateway's reply out.
+
+use super::{
+    body::{Starting, StreamBody},
+    error::Refused,
+    routes::Door,
+};
+use crate::gateway::{Caller, Content, Examined, Framing, Reply, Request};
+use axum::{Extension, body::Body, extract::State, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::time::Duration;
+use thox_api::{ApiError, ErrorKind};
+use thox_policy::{Endpoint, Reason};
+
+/// `POST /v1/chat/completions`
+pub async fn chat(
+    door: State<Door>,
+    caller: Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    answer(door, caller, headers, body, Endpoint::Chat).await
+}
+
+/// `POST /v1/completions`
+pub async fn completions(
+    door: State<Door>,
+    caller: Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    answer(door, caller, headers, body, Endpoint::Completions).await
+}
+
+/// `POST /v1/embeddings`
+pub async fn embeddings(
+    door: State<Door>,
+    caller: Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    answer(door, caller, headers, body, Endpoint::Embeddings).await
+}
+
+async fn answer(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+    endpoint: Endpoint,
+) -> Result<Response, Refused> {
+    must_be_json(&headers)?;
+    let body = read(body, &door).await?;
+    let wish = headers
+        .get("x-thox-backend")
+        .and_then(|wish| wish.to_str().ok())
+        .map(Box::from);
+    let comment_every = door.server.keep_alive_comment_every;
+    let request = Request {
+        endpoint,
+        body,
+        caller,
+        wish,
+        framing: Framing::EventStream { comment_every },
+    };
+    // Only looked at again when the reply takes long; all of it is shared, not copied.
+    let again = request.clone();
+    let gateway = door.gateway.clone();
+    let mut call: Starting = Box::pin(async move { gateway.call(request).await });
+    let soon = door.server.keep_alive_comment_after;
+    match tokio::time::timeout(soon, &mut call).await {
+        Ok(reply) => Ok(respond(reply?)),
+        // Whatever is wrong at once has had its proper status; what takes longer is a queue or a model being loaded.
+        Err(_) => match door.gateway.examine(&again) {
+            Ok(Examined {
+                is_stream: true,
+                backend,
+                reason,
+            }) => {
+                let stream = StreamBody::waiting(call, comment_every);
+                Ok(event_stream(Body::new(stream), &backend, reason, soon))
+            }
+            Ok(Examined {
+                is_stream: false, ..
+            })
+            | Err(_) => Ok(respond(call.await?)),
+        },
+    }
+}
+
+fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let found = if essence.is_empty() {
+        "has no Content-Type".to_owned()
+    } else {
+        format!("is `{essence}`")
+    };
+    let message = format!("the body {found}: send JSON with `Content-Type: application/json`.");
+    Err(ApiError::new(ErrorKind::UnsupportedMediaType, message))
+}
+
+async fn read(body: Body, door: &Door) -> Result<Bytes, ApiError> {
+    let limit = door.server.max_body.as_usize();
+    let patience = door.server.body_timeout;
+    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let message = format!(
+                "the body is larger than {limit} bytes. Send less, or raise server.max_body."
+            );
+            Err(ApiError::new(ErrorKind::BodyTooLarge, message))
+        }
+        Ok(Err(error)) => {
+            let message = "the body broke off before its end. Send the request again.";
+            Err(ApiError::new(ErrorKind::InvalidRequest, message).cause(error))
+        }
+        Err(_) => {
+            let message = format!(
+                "the body did not arrive within {patience:?}. Send the request again, or raise server.body_timeout."
+            );
+            Err(ApiError::new(ErrorKind::RequestTimeout, message))
+        }
+    }
+}
+
+fn respond(reply: Reply) -> Response {
+    let queued = Duration::from_millis(reply.queue_ms);
+    match reply.content {
+        Content::Whole(json) => {
+            let mut response = Response::new(Body::from(json));
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            mark(headers, &reply.backend, reply.reason, queued);
+            response
+        }
+        Content::Stream(answer) => event_stream(
+            Body::new(StreamBody::started(answer)),
+            &reply.backend,
+            reply.reason,
+            queued,
+        ),
+    }
+}
+
+fn event_stream(body: Body, backend: &str, reason: Reason, queued: Duration) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // nginx in front would hold tokens back until it has a buffer full.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    mark(headers, backend, reason, queued);
+    response
+}
+
+fn mark(headers: &mut HeaderMap, backend: &str, reason: Reason, queued: Duration) {
+    if let Ok(route) = HeaderValue::from_str(&format!("{backend}; reason={}", reason.as_str())) {
+        headers.insert("x-thox-route", route);
+    }
+    let queued = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
+    headers.insert("x-thox-queue-ms", HeaderValue::from(queued));
+}

@@ -1,0 +1,6 @@
+//! What the operator sees: the log and the metrics.
+
+pub mod log;
+pub mod metrics;
+
+pub use metrics::{EngineMetrics, Metrics};

@@ -1,0 +1,175 @@
+//! Snapshots of what is there: engines, their health and their models.
+//!
+//! - [`Worlds`] publishes a new [`Snapshot`] whenever something changed; a request sees one and takes no lock.
+//! - [`scout`]: the tasks that look at the engines.
+//! - [`view`]: a snapshot as `/health`, `/v1/models` and `/router/status` show it.
+//! - [`refusal`]: why nobody answers, in words.
+
+pub mod refusal;
+mod scout;
+pub mod view;
+
+use crate::{
+    engine::{Engine, Fleet, survey::Report},
+    settings::Settings,
+};
+use arc_swap::ArcSwap;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+use thox_policy::{
+    World,
+    catalog::{Entry, Found, compose},
+    world::{EngineState, Rules},
+};
+use tokio::sync::{Notify, watch};
+
+/// Everything as of one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What routing decides on.
+    pub routing: World,
+    /// The engines; `routing.engines[i]` is the view of `fleet[i]`.
+    pub fleet: Fleet,
+    /// What each engine last said of itself.
+    pub reports: Vec<Sighting>,
+}
+
+/// What is known of one engine.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Whether it answered the last time.
+    pub state: EngineState,
+    /// What it last said; kept while it is down, so that its models are "not available" and not "unknown".
+    pub report: Arc<Report>,
+    /// Whether it has ever answered.
+    pub was_up: bool,
+}
+
+/// Publishes snapshots.
+#[derive(Debug)]
+pub struct Worlds {
+    current: ArcSwap<Snapshot>,
+    sightings: Mutex<Vec<Sighting>>,
+    rules: Rules,
+    entries: Vec<Entry>,
+    fleet: Fleet,
+    changes: watch::Sender<u64>,
+    nudge: Notify,
+    /// When thoxd started.
+    pub started: Instant,
+}
+
+impl Worlds {
+    /// Nothing has been seen yet: every engine is unproven and has no models.
+    #[must_use]
+    pub fn new(settings: &Settings, fleet: Fleet) -> Arc<Self> {
+        let rules = Rules {
+            large_model: settings.router.large_model_threshold,
+            default_model: Arc::from(settings.router.default_model.as_str()),
+        };
+        let entries = settings.models.iter().map(|(name, model)| Entry {
+            name: Arc::from(name.as_str()),
+            parameters: model.parameters,
+            on: model
+                .on
+                .iter()
+                .map(|(on, name)| (Arc::from(on.as_str()), Arc::from(name.as_str())))
+                .collect(),
+        });
+        let unseen = Sighting {
+            state: EngineState::Unproven,
+            report: Arc::new(Report {
+                models: Arc::from([]),
+                ..Report::default()
+            }),
+            was_up: false,
+        };
+        let sightings = vec![unseen; fleet.len()];
+        let worlds = Self {
+            current: ArcSwap::from_pointee(Snapshot {
+                routing: World::default(),
+                fleet: Arc::clone(&fleet),
+                reports: Vec::new(),
+            }),
+            sightings: Mutex::new(sightings),
+            rules,
+            entries: entries.collect(),
+            fleet,
+            changes: watch::Sender::new(0),
+            nudge: Notify::new(),
+            started: Instant::now(),
+        };
+        worlds.publish();
+        Arc::new(worlds)
+    }
+
+    /// The newest snapshot.
+    #[must_use]
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Tells of every new snapshot.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Asks the scouts to look now: somebody asked for a model that nobody knows.
+    pub fn look_again(&self) {
+        self.nudge.notify_waiters();
+    }
+
+    /// Publishes anew what is known, after an engine's circuit has opened or closed.
+    pub fn publish(&self) {
+        let sightings = self
+            .sightings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.publish_with(&sightings);
+    }
+
+    fn publish_with(&self, sightings: &[Sighting]) {
+        let engines: Vec<_> = self
+            .fleet
+            .iter()
+            .zip(sightings)
+            .map(|(engine, seen)| view_of(engine, seen))
+            .collect();
+        let inventories: Vec<Arc<[Found]>> = sightings
+            .iter()
+            .map(|sighting| Arc::clone(&sighting.report.models))
+            .collect();
+        let models = compose(&self.rules, &self.entries, &engines, &inventories);
+        self.current.store(Arc::new(Snapshot {
+            routing: World {
+                rules: self.rules.clone(),
+                engines,
+                models,
+            },
+            fleet: Arc::clone(&self.fleet),
+            reports: sightings.to_vec(),
+        }));
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+fn view_of(engine: &Engine, sighting: &Sighting) -> thox_policy::world::Engine {
+    let state = if engine.is_resting() && sighting.state.is_usable() {
+        let patience = engine.patience();
+        EngineState::Resting(Arc::from(format!(
+            "{} requests in a row failed; it is asked again every {:?}",
+            patience.failures, patience.open_for
+        )))
+    } else {
+        sighting.state.clone()
+    };
+    thox_policy::world::Engine {
+        name: Arc::clone(&engine.name),
+        kind: engine.kind,
+        backend: Arc::clone(&engine.backend),
+        state,
+    }
+}

@@ -1,0 +1,99 @@
+//! The tasks that look at the engines: one for each, at its interval, sooner when nudged.
+
+use super::{Sighting, Worlds};
+use crate::{
+    engine::{
+        Engine, Failure,
+        survey::{Known, Report, survey},
+    },
+    lifetime::Lifetime,
+};
+use std::sync::{Arc, PoisonError};
+use thox_policy::{
+    circuit::{Change, Outcome},
+    world::EngineState,
+};
+use tokio::{sync::Semaphore, time::timeout};
+
+impl Worlds {
+    /// Starts the scouts. The semaphore gets a permit for each engine that has been looked at once.
+    pub fn scout(self: &Arc<Self>, lifetime: &Lifetime) -> Arc<Semaphore> {
+        let looked = Arc::new(Semaphore::new(0));
+        for (index, engine) in self.fleet.iter().enumerate() {
+            let (worlds, engine, looked) =
+                (Arc::clone(self), Arc::clone(engine), Arc::clone(&looked));
+            lifetime.spawn_background(async move {
+                let mut known = Known::default();
+                let mut is_first = true;
+                loop {
+                    // Subscribed before the look: a nudge that comes during it counts for the next one.
+                    let nudge = worlds.nudge.notified();
+                    let seen = survey(&engine, &mut known).await;
+                    worlds.saw(index, &engine, seen);
+                    if std::mem::take(&mut is_first) {
+                        looked.add_permits(1);
+                    }
+                    let _ = timeout(engine.poll_interval, nudge).await;
+                }
+            });
+        }
+        looked
+    }
+
+    fn saw(&self, index: usize, engine: &Engine, seen: Result<Report, Failure>) {
+        let outcome = if seen.is_ok() {
+            Outcome::Answered
+        } else {
+            Outcome::Failed
+        };
+        let change = engine.probed(outcome);
+        let mut sightings = self
+            .sightings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(sighting) = sightings.get_mut(index) else {
+            return;
+        };
+        let is_news = take_in(engine, sighting, seen);
+        if change == Change::Closed {
+            tracing::info!(engine = %engine.name, "the engine answers again");
+        }
+        if is_news || change != Change::None {
+            self.publish_with(&sightings);
+        }
+    }
+}
+
+fn take_in(engine: &Engine, sighting: &mut Sighting, seen: Result<Report, Failure>) -> bool {
+    match seen {
+        Ok(report) => {
+            let is_news = sighting.state != EngineState::Up || *sighting.report != report;
+            if sighting.state != EngineState::Up {
+                tracing::info!(
+                    engine = %engine.name,
+                    kind = %engine.kind,
+                    version = report.version.as_deref().unwrap_or("unknown"),
+                    models = report.models.len(),
+                    "the engine is up"
+                );
+            }
+            *sighting = Sighting {
+                state: EngineState::Up,
+                report: Arc::new(report),
+                was_up: true,
+            };
+            is_news
+        }
+        Err(failure) => {
+            let reason = format!("{failure}");
+            let is_news = !matches!(&sighting.state, EngineState::Down(old) if **old == *reason);
+            if sighting.state == EngineState::Up {
+                tracing::warn!(engine = %engine.name, %reason, "the engine is down");
+            } else if is_news {
+                tracing::debug!(engine = %engine.name, %reason, "the engine is not there");
+            }
+            sighting.state = EngineState::Down(Arc::from(reason));
+            is_news
+        }
+    }
+}

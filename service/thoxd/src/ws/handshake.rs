@@ -1,0 +1,107 @@
+//! From a GET to an open socket (RFC 6455, 4.2).
+
+use super::session::{Session, Terms};
+use crate::{
+    gateway::{Caller, Gateway},
+    lifetime::Lifetime,
+    settings::Server,
+};
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+    routing::get,
+};
+use http::{HeaderValue, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use thox_api::{ApiError, ErrorKind};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{handshake::server::create_response_with_body, protocol::Role},
+};
+
+#[derive(Clone)]
+struct Door {
+    gateway: Gateway,
+    server: Arc<Server>,
+    lifetime: Lifetime,
+}
+
+/// The routes of this door, to stand beside others'.
+pub fn routes<S: Clone + Send + Sync + 'static>(
+    gateway: Gateway,
+    server: Arc<Server>,
+    lifetime: Lifetime,
+) -> Router<S> {
+    Router::new()
+        .route("/v1/stream", get(open))
+        .with_state(Door {
+            gateway,
+            server,
+            lifetime,
+        })
+}
+
+async fn open(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    mut request: Request,
+) -> Response {
+    let handshake = http::Request::from_parts(request_parts(&request), ());
+    let response = match create_response_with_body(&handshake, Body::empty) {
+        Ok(response) => response,
+        Err(error) => return refused(&error),
+    };
+    let wish = request
+        .headers()
+        .get("x-thox-backend")
+        .and_then(|wish| wish.to_str().ok())
+        .map(Box::from);
+    let upgrade = hyper::upgrade::on(&mut request);
+    let terms = Terms {
+        gateway: door.gateway,
+        server: door.server,
+        lifetime: door.lifetime.clone(),
+        caller,
+        wish,
+    };
+    door.lifetime.spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let config = Session::config(&terms.server);
+        let socket =
+            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config))
+                .await;
+        Session::new(socket, terms).run().await;
+    });
+    response
+}
+
+fn request_parts(request: &Request) -> http::request::Parts {
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = request.method().clone();
+    parts.uri = request.uri().clone();
+    parts.version = request.version();
+    parts.headers = request.headers().clone();
+    parts
+}
+
+fn refused(cause: &dyn std::error::Error) -> Response {
+    let message = "/v1/stream is a WebSocket: open it with a WebSocket client, such as new WebSocket('ws://thox.local:8080/v1/stream'). For plain HTTP there is POST /v1/chat/completions with \"stream\": true.";
+    let error = ApiError::new(ErrorKind::UpgradeRequired, message).cause(cause);
+    let mut response = Response::new(Body::from(error.json()));
+    *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static("13"),
+    );
+    response
+}
