@@ -1,0 +1,48 @@
+"""Training samples: dialogues as token ids, with the tokens to learn marked."""
+
+import random
+
+from grammar import Grammar
+from speech import dialogue, spoken
+
+END = "<|im_end|>"
+# How many tokens of an answer are learned in most samples: enough to tell any two answers apart.
+SHORT = 16
+
+
+def render(turns):
+    text = "".join(f"<|im_start|>{role}\n{content}{END}\n" for role, content in turns)
+    return text + "<|im_start|>assistant\n"
+
+
+class Samples:
+    """An endless, seeded stream of (ids, answer_start)."""
+
+    def __init__(self, tokenizer, seed, context, declined_share=0.42):
+        self.grammar = Grammar(seed)
+        self.random = random.Random(seed + 1)
+        self.tokenizer = tokenizer
+        self.context = context
+        self.declined_share = declined_share
+
+    def question(self):
+        """(question, intent)"""
+        g = self.grammar
+        declined = self.random.random() < self.declined_share
+        intent = g.pick(g.declined if declined else g.intents)
+        text = g.sentence(intent)
+        if declined and self.random.random() < 0.03:
+            text = "\n".join([text] + [self.random.choice([g.make_code, g.make_sentence])() for _ in range(self.random.randint(2, 14))])
+        return spoken(self.random, text), intent
+
+    def one(self):
+        question, intent = self.question()
+        if self.random.random() < 0.04:
+            prompt = question + self.random.choice(["", "", "\n", "\n\n"])
+        else:
+            prompt = render(dialogue(self.random, self.grammar, question))
+        ids = self.tokenizer.encode(prompt).ids
+        answer = self.tokenizer.encode(intent.answer + END).ids
+        if self.random.random() < 0.90:
+            answer = answer[:SHORT]
+        return (ids + answer)[: self.context], len(ids)

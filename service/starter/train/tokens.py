@@ -1,0 +1,38 @@
+"""Trains the byte-level BPE on the training text."""
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from grammar import Grammar
+from samples import render
+from speech import dialogue, spoken
+
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+
+def train(vocabulary, seed):
+    grammar = Grammar(seed)
+
+    def texts():
+        for _ in range(40_000):
+            group = grammar.declined if grammar.random.random() < 0.4 else grammar.intents
+            question = spoken(grammar.random, grammar.sentence(grammar.pick(group)))
+            yield question
+        for intent in grammar.intents + grammar.declined:
+            for _ in range(40):
+                yield "user assistant system\n" + intent.answer
+
+    tokenizer = Tokenizer(models.BPE())
+    # The same split as GPT-2's, which GGUF calls `gpt-2`.
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=SPECIAL,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts(), trainer)
+    return tokenizer
+
+
+__all__ = ["train", "SPECIAL", "render", "dialogue"]
