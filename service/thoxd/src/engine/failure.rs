@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt};
 use thox_api::{ApiError, ErrorKind};
+use thox_policy::circuit::Outcome;
 
 /// A request that an engine did not answer, or not to the end.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -24,6 +25,8 @@ pub enum Trouble {
     Silent,
     /// The reply broke off.
     BrokeOff,
+    /// The reply ended in good order, but before the answer was complete: Ollama gives up on a model that repeats itself.
+    Incomplete,
     /// The reply stopped coming.
     Stalled,
     /// The reply is not what an engine of this kind sends.
@@ -51,20 +54,36 @@ impl Failure {
         Self { trouble, cause }
     }
 
+    /// What it says of the engine's health: an answer that was cut short by a living engine says nothing bad.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self.trouble {
+            Trouble::Incomplete => Outcome::Answered,
+            Trouble::Unreachable
+            | Trouble::NoReply
+            | Trouble::Silent
+            | Trouble::BrokeOff
+            | Trouble::Stalled
+            | Trouble::Garbled => Outcome::Failed,
+        }
+    }
+
     /// What the client is told.
     #[must_use]
     pub fn to_api(&self, engine: &str) -> ApiError {
         let kind = match self.trouble {
             Trouble::Silent | Trouble::Stalled => ErrorKind::EngineTimeout,
-            Trouble::Unreachable | Trouble::NoReply | Trouble::BrokeOff | Trouble::Garbled => {
-                ErrorKind::EngineError
-            }
+            Trouble::Unreachable
+            | Trouble::NoReply
+            | Trouble::BrokeOff
+            | Trouble::Incomplete
+            | Trouble::Garbled => ErrorKind::EngineError,
         };
         let next = match self.trouble {
             Trouble::Unreachable => {
                 "See that it runs (GET /health tells when it is back), then repeat the request"
             }
-            Trouble::NoReply | Trouble::BrokeOff | Trouble::Garbled => {
+            Trouble::NoReply | Trouble::BrokeOff | Trouble::Incomplete | Trouble::Garbled => {
                 "Repeat the request; if it happens again, the engine's own log says more"
             }
             Trouble::Silent => {
@@ -83,6 +102,7 @@ impl fmt::Display for Trouble {
             Self::NoReply => "closed the connection without a reply",
             Self::Silent => "did not reply in time",
             Self::BrokeOff => "broke off in the middle of its reply",
+            Self::Incomplete => "ended its reply before the answer was complete",
             Self::Stalled => "stalled in the middle of its reply",
             Self::Garbled => "sent a reply that cannot be read",
         })

@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 use thox_api::{ApiError, ErrorKind, StreamEvent};
-use thox_policy::{Endpoint, circuit};
+use thox_policy::Endpoint;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How events reach the client.
@@ -193,7 +193,7 @@ impl Answer {
                         match self.editor.is_complete_without_mark() {
                             true => self.finish(),
                             false => self.fail(&Failure::new(
-                                Trouble::BrokeOff,
+                                Trouble::Incomplete,
                                 "the stream ended without its end mark",
                             )),
                         }
@@ -294,7 +294,7 @@ impl Answer {
 
     fn fail(&mut self, failure: &Failure) {
         let error = failure.to_api(&self.engine.name).cause(&failure.cause);
-        self.shared.report(&self.engine, circuit::Outcome::Failed);
+        self.shared.report(&self.engine, failure.outcome());
         self.editor.ended = Some(Err(error));
         self.upstream = None;
     }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     engine::{
         Adapter, Engine, Failure, ReplyStream, Trouble,
-        adapter::{Variant, adapter},
+        adapter::{EndMark, Variant, adapter},
         chunk::{self, Edits, Front},
         refusal,
         request::Changes,
@@ -428,12 +428,20 @@ impl Attempt<'_> {
                 format_args!("no JSON at byte {}", error.column()),
             )
         })?;
+        let needs_reason =
+            self.request.endpoint != Endpoint::Embeddings && self.adapter().end == EndMark::Done;
+        if needs_reason && seen.finish_reason.is_none() {
+            return Err(Failure::new(
+                Trouble::Incomplete,
+                "the reply has no finish reason",
+            ));
+        }
         record.completed(seen.usage, seen.pieces);
         Ok(out.into())
     }
 
     fn missed(&self, failure: &Failure, mut record: Record) -> Missed {
-        self.shared.report(self.engine, Outcome::Failed);
+        self.shared.report(self.engine, failure.outcome());
         record.left();
         let error = failure.to_api(&self.engine.name).cause(failure);
         Missed {

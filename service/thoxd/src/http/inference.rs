@@ -9,7 +9,7 @@ use crate::gateway::{Caller, Content, Examined, Framing, Reply, Request};
 use axum::{Extension, body::Body, extract::State, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use std::time::Duration;
 use thox_api::{ApiError, ErrorKind};
 use thox_policy::{Endpoint, Reason};
@@ -80,7 +80,7 @@ async fn answer(
                 reason,
             }) => {
                 let stream = StreamBody::waiting(call, comment_every);
-                Ok(event_stream(Body::new(stream), &backend, reason, soon))
+                Ok(event_stream(Body::new(stream), &backend, reason, None))
             }
             Ok(Examined {
                 is_stream: false, ..
@@ -111,9 +111,9 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
 async fn read(body: Body, door: &Door) -> Result<Bytes, ApiError> {
     let limit = door.server.max_body.as_usize();
     let patience = door.server.body_timeout;
-    match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    match tokio::time::timeout(patience, collect(body, limit)).await {
+        Ok(Ok(Some(whole))) => Ok(whole),
+        Ok(Ok(None)) => {
             let message = format!(
                 "the body is larger than {limit} bytes. Send less, or raise server.max_body."
             );
@@ -132,8 +132,39 @@ async fn read(body: Body, door: &Door) -> Result<Bytes, ApiError> {
     }
 }
 
+/// The whole body, or `None` where it is larger than `limit`.
+///
+/// What is too large is read on for a moment and thrown away: a client that is still sending when the connection closes
+/// sees a broken pipe and never the 413.
+async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
+    const DRAIN: Duration = Duration::from_secs(2);
+    let mut first = Bytes::new();
+    let mut rest = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        if first.len() + rest.len() + data.len() > limit {
+            let drain = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = tokio::time::timeout(DRAIN, drain).await;
+            return Ok(None);
+        }
+        // Nearly every body comes in one frame, which is passed on as it is.
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(Some(if rest.is_empty() {
+        first
+    } else {
+        [&first[..], &rest].concat().into()
+    }))
+}
+
 fn respond(reply: Reply) -> Response {
-    let queued = Duration::from_millis(reply.queue_ms);
+    let queue_ms = Some(reply.queue_ms);
     match reply.content {
         Content::Whole(json) => {
             let mut response = Response::new(Body::from(json));
@@ -142,19 +173,19 @@ fn respond(reply: Reply) -> Response {
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/json"),
             );
-            mark(headers, &reply.backend, reply.reason, queued);
+            mark(headers, &reply.backend, reply.reason, queue_ms);
             response
         }
         Content::Stream(answer) => event_stream(
             Body::new(StreamBody::started(answer)),
             &reply.backend,
             reply.reason,
-            queued,
+            queue_ms,
         ),
     }
 }
 
-fn event_stream(body: Body, backend: &str, reason: Reason, queued: Duration) -> Response {
+fn event_stream(body: Body, backend: &str, reason: Reason, queue_ms: Option<u64>) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(
@@ -164,14 +195,15 @@ fn event_stream(body: Body, backend: &str, reason: Reason, queued: Duration) -> 
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // nginx in front would hold tokens back until it has a buffer full.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    mark(headers, backend, reason, queued);
+    mark(headers, backend, reason, queue_ms);
     response
 }
 
-fn mark(headers: &mut HeaderMap, backend: &str, reason: Reason, queued: Duration) {
+fn mark(headers: &mut HeaderMap, backend: &str, reason: Reason, queue_ms: Option<u64>) {
     if let Ok(route) = HeaderValue::from_str(&format!("{backend}; reason={}", reason.as_str())) {
         headers.insert("x-thox-route", route);
     }
-    let queued = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
-    headers.insert("x-thox-queue-ms", HeaderValue::from(queued));
+    if let Some(ms) = queue_ms {
+        headers.insert("x-thox-queue-ms", HeaderValue::from(ms));
+    }
 }

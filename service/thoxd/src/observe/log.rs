@@ -1,26 +1,16 @@
 //! The log: one line an event on standard error, never a prompt, a reply or a key at any level.
+//!
+//! The libraries that see bytes on the wire are built without their tracing, so that no setting can switch it on.
 
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
-
-/// Libraries below info tell of bytes on the wire; their lines could hold a prompt, so no setting switches them on.
-const QUIET: [&str; 5] = [
-    "hyper=warn",
-    "hyper_util=warn",
-    "tungstenite=warn",
-    "tokio_tungstenite=warn",
-    "h2=warn",
-];
 
 /// Starts the log. `directives` as in `log.level`.
 ///
 /// # Errors
 /// Where a directive cannot be read, or a log has been started before.
 pub fn start(directives: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let mut filter = EnvFilter::try_new(directives)?;
-    for quiet in QUIET {
-        filter = filter.add_directive(quiet.parse()?);
-    }
+    let filter = EnvFilter::try_new(directives)?;
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

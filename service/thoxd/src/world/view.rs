@@ -190,14 +190,14 @@ impl Worlds {
             };
             not_taken.extend(snapshot.choice(placement, &why));
         }
-        let parameters = model.and_then(|model| {
-            model.parameters.or_else(|| {
-                model
-                    .placements
-                    .iter()
-                    .find_map(|placement| placement.parameters)
-            })
+        // The size that decided: of the model that answers, else of what the name stands for.
+        let of_chosen = route(&ask, &snapshot.routing).ok().and_then(|decision| {
+            decision
+                .candidates
+                .first()
+                .and_then(|first| first.placement.parameters)
         });
+        let parameters = of_chosen.or_else(|| model.and_then(|model| model.parameters));
         Explanation {
             model: name.to_owned(),
             parameters: parameters.map(|count| count.to_string()),
