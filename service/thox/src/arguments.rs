@@ -1,0 +1,183 @@
+//! The commands and their options, as users type them.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    it worked
+  1    it failed
+  2    the command was typed wrongly
+  3    the device cannot be reached
+  4    a key is needed, or the given one is not accepted
+  5    what was asked for is not there
+  130  Ctrl-C
+
+Environment:
+  THOX_HOST     the device, as --host
+  THOX_API_KEY  the key, as --api-key
+  NO_COLOR      no colours, if it is not empty";
+
+/// Talk to a Thox device: its models, its router, its settings
+///
+/// Without --host the device is the one on this machine if there is one, and thox.local otherwise.
+#[derive(Debug, Parser)]
+#[command(name = "thox", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The device: NAME, NAME:PORT or http://NAME:PORT; the port is 8080 where a name stands alone
+    #[arg(long, global = true, env = "THOX_HOST", value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// The key that the device wants, if it wants one
+    #[arg(
+        long,
+        global = true,
+        env = "THOX_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub(crate) api_key: Option<String>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Whether the device is well, and its engines; exit code 1 if it is unhealthy
+    Status,
+    /// The models that can be asked
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Ask a model; without a prompt, talk with it
+    Chat(ChatArguments),
+    /// Which engine answers what, and why
+    #[command(subcommand)]
+    Router(RouterCommand),
+    /// The settings files of this machine
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print what makes a shell complete this command
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write all of them to a folder
+    Man {
+        /// The folder, which is made if it is not there
+        folder: Option<PathBuf>,
+    },
+}
+
+/// `thox models`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// List them
+    List,
+}
+
+/// `thox chat`
+///
+/// The reply is printed as it comes. Ctrl-C stops it, on the device too. What is piped in is the prompt, or is added to
+/// the one that is typed: git diff | thox chat thox-coder "Review this."
+#[derive(Debug, Args)]
+pub(crate) struct ChatArguments {
+    /// The model; without it, the device's default model
+    pub(crate) model: Option<String>,
+    /// The prompt; its words need no quotes
+    #[arg(trailing_var_arg = true)]
+    pub(crate) prompt: Vec<String>,
+}
+
+/// `thox router`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouterCommand {
+    /// The rules, each engine's health and load, where each model goes, the last decisions
+    Status,
+    /// Where a request for a model would go now, why, and why not elsewhere
+    Explain {
+        /// The model
+        model: String,
+    },
+}
+
+/// `thox config`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the value of a key, or of all keys of a table, or of all
+    Get {
+        /// The key, such as server.listen, or a table, such as engines
+        key: Option<String>,
+        #[command(flatten)]
+        from: SettingsFile,
+    },
+    /// Change a key, if all settings are valid with it
+    Set {
+        /// The key
+        key: String,
+        /// The value: TOML, or a bare word
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// The file to change; without it, /etc/thox/config.d/90-thox.toml as root, and the user's own file otherwise
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// What a key means, its default, its value, and which file that is from
+    Explain {
+        /// The key
+        key: String,
+        #[command(flatten)]
+        from: SettingsFile,
+    },
+}
+
+/// Another file than the usual ones.
+#[derive(Debug, Args)]
+pub(crate) struct SettingsFile {
+    /// Read this file instead of the system's and the user's, as thoxd --config does
+    #[arg(long = "config", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_prompt_needs_no_quotes_and_options_stand_anywhere_before_it() {
+        let typed = [
+            "thox",
+            "chat",
+            "--json",
+            "--host",
+            "box",
+            "thox-coder",
+            "how",
+            "-many",
+            "--x",
+        ];
+        let arguments = Arguments::try_parse_from(typed).unwrap();
+        assert!(arguments.target.json);
+        let Command::Chat(chat) = arguments.command else {
+            panic!("another command");
+        };
+        assert_eq!(chat.model.as_deref(), Some("thox-coder"));
+        assert_eq!(chat.prompt, ["how", "-many", "--x"]);
+    }
+}

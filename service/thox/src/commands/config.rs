@@ -1,0 +1,133 @@
+//! `thox config`: the settings files of this machine, read as `thoxd` reads them.
+
+use crate::{
+    arguments::{ConfigCommand, SettingsFile},
+    failure::{Exit, Failure},
+    output::{Output, Tone},
+};
+use serde_json::{Value, json};
+use thoxd::settings::{
+    self, EditError, Explanation, InvalidKey, Key, Loaded, Settings, Sources, UnknownKey,
+};
+
+/// Carries out the command.
+pub(super) fn run(command: ConfigCommand, output: Output, is_json: bool) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Get { key, from } => get(key.as_deref(), from, output, is_json),
+        ConfigCommand::Explain { key, from } => explain(&key, from, output, is_json),
+        ConfigCommand::Set { key, value, file } => {
+            let sources = Sources::of_process();
+            let file = file.unwrap_or_else(|| sources.file_to_edit());
+            let key = parse(&key)?;
+            let change = settings::set(&sources, &file, &key, &value).map_err(unwritten)?;
+            let file = change.file.display();
+            let overridden_by = change.overridden_by.map(|origin| origin.to_string());
+            if is_json {
+                let done = json!({
+                    "key": key.to_string(), "value": change.value, "file": file.to_string(),
+                    "overridden_by": overridden_by, "restart_needed": true,
+                });
+                return output.line(&done.to_string());
+            }
+            output.line(&format!("{key} = {} is written to {file}.", change.value))?;
+            match overridden_by {
+                Some(origin) => {
+                    output.toned(Tone::Warning, "It has no effect")?;
+                    output.line(&format!(": {origin} sets the key too and is read later."))
+                }
+                None => output.line("Restart thoxd for it to take effect."),
+            }
+        }
+    }
+}
+
+fn get(
+    key: Option<&str>,
+    from: SettingsFile,
+    output: Output,
+    is_json: bool,
+) -> Result<(), Failure> {
+    let loaded = load(from)?;
+    let key = key.map(parse).transpose()?.unwrap_or_default();
+    let found = loaded.within(&key).map_err(|error| unknown(&error))?;
+    match found.as_slice() {
+        [only] if only.key == key && is_json => output.line(&only.json().to_string()),
+        // Alone, so that scripts can use it.
+        [only] if only.key == key => output.line(&only.plain()),
+        all if is_json => {
+            let entries = all
+                .iter()
+                .map(|entry| (entry.key.to_string(), entry.json()));
+            output.line(&Value::Object(entries.collect()).to_string())
+        }
+        all => {
+            for Explanation { key, value, .. } in all {
+                match value {
+                    Some(value) => output.line(&format!("{key} = {value}"))?,
+                    None => {
+                        output.toned(Tone::Faint, &format!("# {key} is not set"))?;
+                        output.print("\n")?;
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn explain(key: &str, from: SettingsFile, output: Output, is_json: bool) -> Result<(), Failure> {
+    let explanation = load(from)?
+        .explain(&parse(key)?)
+        .map_err(|error| unknown(&error))?;
+    let Explanation {
+        key,
+        documentation,
+        default,
+        value,
+        origin,
+        ..
+    } = &explanation;
+    if is_json {
+        let document = json!({
+            "key": key.to_string(), "documentation": documentation, "default": default,
+            "value": explanation.json(), "origin": origin.to_string(),
+        });
+        return output.line(&document.to_string());
+    }
+    output.toned(Tone::Heading, &key.to_string())?;
+    output.line(&format!("\n{documentation}\n"))?;
+    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    output.line(&format!("value:   {}", or_none(value)))?;
+    output.line(&format!("default: {}", or_none(default)))?;
+    output.line(&format!("from:    {origin}"))
+}
+
+fn load(from: SettingsFile) -> Result<Loaded, Failure> {
+    let sources = Sources {
+        config: from.config,
+        ..Sources::of_process()
+    };
+    Settings::load(&sources).map_err(|problems| {
+        Failure::error(format!("the settings are not valid:\n{problems}"))
+            .next("correct them where they stand; thoxd does not start with them either")
+    })
+}
+
+fn parse(key: &str) -> Result<Key, Failure> {
+    key.parse()
+        .map_err(|error: InvalidKey| Failure::with(Exit::Usage, error.to_string()))
+}
+
+fn unknown(error: &UnknownKey) -> Failure {
+    Failure::with(Exit::NotFound, error.to_string())
+}
+
+fn unwritten(error: EditError) -> Failure {
+    let failure = Failure::error(format!("nothing was written: {error}"));
+    match error {
+        EditError::Io { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+            failure.next("run it as root, or name a file of your own by --file")
+        }
+        _ => failure,
+    }
+}

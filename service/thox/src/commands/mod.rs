@@ -1,0 +1,56 @@
+//! What each command does.
+
+mod chat;
+mod config;
+mod models;
+mod pages;
+mod router;
+mod status;
+mod words;
+
+use crate::{
+    arguments::{Arguments, Command, ModelsCommand, RouterCommand, Target},
+    device::{Device, Reply},
+    failure::{Exit, Failure},
+    interrupt::Interrupt,
+    output::Output,
+};
+
+/// Carries out a command; Ctrl-C ends it.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { target, command } = arguments;
+    let output = Output::new();
+    let mut interrupt = Interrupt::listen()?;
+    if let Command::Chat(arguments) = command {
+        // Between two prompts Ctrl-C does not end the conversation, so it waits for it itself.
+        return chat::run(arguments, &target, output, &mut interrupt).await;
+    }
+    tokio::select! {
+        done = carry_out(command, &target, output) => done,
+        () = interrupt.wait() => Err(Failure::Silent(Exit::Interrupted)),
+    }
+}
+
+async fn carry_out(command: Command, target: &Target, output: Output) -> Result<(), Failure> {
+    let is_json = target.json;
+    let device = Device::find(target);
+    match command {
+        Command::Status => status::show(&device.await?, output, is_json).await,
+        Command::Models(ModelsCommand::List) => models::list(&device.await?, output, is_json).await,
+        Command::Router(RouterCommand::Status) => {
+            router::status(&device.await?, output, is_json).await
+        }
+        Command::Router(RouterCommand::Explain { model }) => {
+            router::explain(&device.await?, &model, output, is_json).await
+        }
+        Command::Config(command) => config::run(command, output, is_json),
+        Command::Completions { shell } => pages::completions(shell, output),
+        Command::Man { folder } => pages::manual(folder.as_deref(), output),
+        Command::Chat(_) => Ok(()),
+    }
+}
+
+/// Prints a reply as the device sent it, so that fields that this version does not know are not lost.
+fn print_json(reply: &Reply, output: Output) -> Result<(), Failure> {
+    output.line(String::from_utf8_lossy(&reply.body).trim_end())
+}

@@ -1,0 +1,84 @@
+//! How amounts and states are put for people.
+
+use crate::output::{Cell, Tone};
+use thox_api::{BackendState, OverallStatus};
+use thox_policy::ParameterCount;
+
+/// A span of time in its two largest units.
+pub(super) fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+/// A model's size; a dash where nobody knows it.
+pub(super) fn parameters(count: Option<u64>) -> String {
+    count.map_or_else(dash, |count| ParameterCount(count).to_string())
+}
+
+/// A context's length in tokens; a dash where nobody knows it.
+pub(super) fn tokens(count: Option<u64>) -> String {
+    match count {
+        None => dash(),
+        Some(count) if count >= 1024 && count.is_multiple_of(1024) => format!("{}k", count / 1024),
+        Some(count) => count.to_string(),
+    }
+}
+
+/// What stands where there is nothing.
+pub(super) fn dash() -> String {
+    "-".to_owned()
+}
+
+/// The verdict on the whole device.
+pub(super) fn verdict(status: OverallStatus) -> (Tone, &'static str) {
+    match status {
+        OverallStatus::Healthy => (Tone::Good, "healthy"),
+        OverallStatus::Degraded => (Tone::Warning, "degraded"),
+        OverallStatus::Unhealthy => (Tone::Bad, "unhealthy"),
+    }
+}
+
+/// Whether an engine answers, and why not.
+pub(super) fn state(state: BackendState, reason: Option<&str>) -> Cell {
+    let (tone, word) = match state {
+        BackendState::Up => (Tone::Good, "up"),
+        BackendState::Unknown => (Tone::Faint, "not asked yet"),
+        BackendState::Resting => (Tone::Warning, "resting"),
+        BackendState::Down => (Tone::Bad, "down"),
+    };
+    match reason {
+        Some(reason) => Cell::toned(tone, format!("{word}: {reason}")),
+        None => Cell::toned(tone, word),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min 1 s"),
+            (3 * 3600 + 12 * 60 + 5, "3 h 12 min"),
+            (2 * 86_400 + 3600, "2 d 1 h"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+    }
+
+    #[test]
+    fn amounts_read_as_people_write_them() {
+        assert_eq!(parameters(Some(7_600_000_000)), "7.6B");
+        assert_eq!(parameters(None), "-");
+        assert_eq!(tokens(Some(32_768)), "32k");
+        assert_eq!(tokens(Some(1000)), "1000");
+    }
+}

@@ -1,0 +1,21 @@
+//! The binary as users run it, in front of a little server with canned replies.
+//!
+//! - [`server`]: that server; [`command`]: runs the binary, bounded in time.
+//! - [`looking`]: status, models, router, and which device is asked.
+//! - [`chatting`]: prompts, streams, pipes, Ctrl-C, the conversation in a terminal.
+//! - [`configuring`]: the settings files.
+//! - [`pages`]: help, completions, manual pages, mistakes in typing.
+
+// Always true here; clippy's rules for tests reach helpers only in what is marked so.
+#[cfg(test)]
+mod chatting;
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod configuring;
+#[cfg(test)]
+mod looking;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod server;
