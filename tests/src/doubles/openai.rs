@@ -229,9 +229,9 @@ fn completion(script: &Script, body: &Value, raw: &str) -> Reply {
         .iter()
         .map(|piece| Event::data(&chunk(piece, None, None), script.gap))
         .collect();
-    let used = includes_usage(body).then(|| answer.usage());
+    // The count rides on the last chunk with choices, asked for or not.
     events.push(Event::data(
-        &chunk("", Some(answer.finish), used),
+        &chunk("", Some(answer.finish), Some(answer.usage())),
         script.gap,
     ));
     events.push(Event::done());

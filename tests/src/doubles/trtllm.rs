@@ -6,7 +6,7 @@
 //! `/version`.
 
 use super::answer::{Answer, Honours, created, hex};
-use super::chat::{fields, media_parts, streams};
+use super::chat::{fields, media_parts, messages, streams};
 use super::double::State;
 use super::journal::Seen;
 use super::reply::Reply;
@@ -30,6 +30,16 @@ const CHAT: &str = "messages top_logprobs tools tool_choice add_generation_promp
 const CHAT_CURRENT: &str = "max_completion_tokens reasoning_effort top_p_min lora_request mm_processor_kwargs \
     disaggregated_params cache_salt";
 const COMPLETION: &str = "prompt suffix";
+
+const FORMATS: [&str; 7] = [
+    "text",
+    "json",
+    "json_schema",
+    "json_object",
+    "regex",
+    "ebnf",
+    "structural_tag",
+];
 
 /// What v0.12 generates when a request does not say.
 const JETSON_MAX_TOKENS: u64 = 16;
@@ -178,6 +188,16 @@ fn invalid(body: &Value, is_chat: bool, branch: Branch) -> Option<String> {
             "Extra inputs are not permitted",
             &body[field],
         );
+    }
+    let is_content = |c: &Value| c.is_string() || c.is_array() || c.is_null();
+    if let Some(odd) = messages(body).iter().find(|m| !is_content(&m["content"])) {
+        let why = "Input should be a valid string";
+        return complaint("string_type", "messages.0.content", why, &odd["content"]);
+    }
+    let format = &body["response_format"]["type"];
+    if format.as_str().is_some_and(|f| !FORMATS.contains(&f)) {
+        let why = "Input should be one of the known formats";
+        return complaint("literal_error", "response_format.type", why, format);
     }
     let rule = |why: &str| complaint("value_error", "", &format!("Value error, {why}"), body);
     if !body["stream_options"].is_null() && !streams(body) {
