@@ -1,8 +1,8 @@
 //! How each setting is read: its key, its default, and which values make no sense.
 
 use super::{
-    reader::Table,
     shape::{Circuit, Engine, Log, Model, Router, Server, Settings},
+    table::Table,
     units::Bytes,
 };
 use std::{

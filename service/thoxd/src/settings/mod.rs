@@ -9,18 +9,18 @@
 //! 3. the environment, `THOX_SECTION__KEY`;
 //! 4. the command line, `--set section.key=VALUE`.
 //!
-//! - [`shape`]: the settings themselves; [`defaults`]: how each is read, and its default.
-//! - [`units`], [`address`]: validated types of values, `"30s"`, `"32MiB"`, `"http://127.0.0.1:11434"`.
-//! - [`sources`]: where settings come from, in which order.
-//! - [`layer`]: one such source, parsed; [`overrides`]: the two that are no files.
-//! - [`reader`]: reads typed values out of the merged layers and notes every mistake; [`setting`]: what a type must
-//!   offer to be read.
-//! - [`key`]: `engines.ollama.url`, as text and as path.
-//! - [`check`]: what must hold between settings.
-//! - [`problem`]: everything that is wrong, in words for the person who wrote it.
-//! - [`documentation`]: the comments of the default file, by key; [`explain`]: a key's value and where it is from.
-//! - [`edit`]: changes one key in a file and leaves the rest of it alone.
-//! - [`account`]: whether the device or a person runs the program, and the folders that follow from it.
+//! - `shape`: the settings themselves; `defaults`: how each is read, and its default.
+//! - `units`, `address`: validated types of values, `"30s"`, `"32MiB"`, `"http://127.0.0.1:11434"`.
+//! - `sources`: where settings come from, in which order.
+//! - `layer`: one such source, parsed; `overrides`: the two that are no files.
+//! - `reader`: the merged layers, and what is wrong in them; `table`: reads typed values out of them; `setting`: what a
+//!   type must offer to be read.
+//! - `key`: `engines.ollama.url`, as text and as path.
+//! - `check`: what must hold between settings.
+//! - `problem`: everything that is wrong, in words for the person who wrote it.
+//! - `documentation`: the comments of the default file, by key; `explain`: a key's value and where it is from.
+//! - `edit`: changes one key in a file and leaves the rest of it alone.
+//! - `account`: whether the device or a person runs the program, and the folders that follow from it.
 
 mod account;
 mod address;
@@ -37,6 +37,7 @@ mod reader;
 mod setting;
 mod shape;
 mod sources;
+mod table;
 mod units;
 
 pub use account::Account;
