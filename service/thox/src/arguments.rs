@@ -60,6 +60,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Ask a model; without a prompt, talk with it
+    ///
+    /// The reply is printed as it comes. Ctrl-C stops it, on the device too. What is piped in is the prompt, or is added
+    /// to the one that is typed: git diff | thox chat thox-coder "Review this."
     Chat(ChatArguments),
     /// Which engine answers what, and why
     #[command(subcommand)]
@@ -87,9 +90,6 @@ pub(crate) enum ModelsCommand {
 }
 
 /// `thox chat`
-///
-/// The reply is printed as it comes. Ctrl-C stops it, on the device too. What is piped in is the prompt, or is added to
-/// the one that is typed: git diff | thox chat thox-coder "Review this."
 #[derive(Debug, Args)]
 pub(crate) struct ChatArguments {
     /// The model; without it, the device's default model

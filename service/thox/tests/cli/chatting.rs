@@ -146,6 +146,27 @@ fn json_is_one_document() {
 }
 
 #[test]
+fn what_a_model_thinks_is_no_part_of_its_reply() {
+    let server = device(|_, client| {
+        client.stream();
+        client.event(r#"{"choices":[{"index":0,"delta":{"reasoning_content":"Hm."}}]}"#);
+        client.token("Yes.");
+        client.end("stop");
+    });
+    let host = server.host();
+    assert_eq!(run(&["chat", "--host", &host, "m", "Hi"]).stdout, "Yes.\n");
+    let done = run(&["chat", "--json", "--host", &host, "m", "Hi"]);
+    let document: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(
+        (&document["content"], &document["reasoning"]),
+        (&"Yes.".into(), &"Hm.".into())
+    );
+    let (mut child, screen, _keyboard) = in_terminal(&["chat", "--host", &host, "m", "Hi"]);
+    assert_eq!(wait(&mut child), Some(0));
+    screen.until("\u{1b}[2mHm.\u{1b}[0m\r\n\r\nYes.", 1);
+}
+
+#[test]
 fn tokens_are_shown_when_they_come() {
     let (sender, receiver) = mpsc::channel::<()>();
     let receiver = std::sync::Mutex::new(receiver);

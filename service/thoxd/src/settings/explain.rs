@@ -1,7 +1,7 @@
 //! What is in force and where it is from, key by key.
 
 use super::{documentation, key::Key, layer::Origin, reader::Entry, shape::Settings};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 use thox_policy::nearest::nearest;
 
 /// Settings that are valid, and the origin of each.
@@ -82,7 +82,13 @@ impl Loaded {
 
     fn unknown(&self, key: &Key) -> UnknownKey {
         let text = key.to_string();
-        let known: Vec<String> = self.keys().map(Key::to_string).collect();
+        let tables = self.keys().flat_map(Key::tables);
+        let known: BTreeSet<String> = self
+            .keys()
+            .cloned()
+            .chain(tables)
+            .map(|key| key.to_string())
+            .collect();
         let elsewhere = || {
             self.keys()
                 .find(|known| known.name() == key.name())

@@ -34,6 +34,11 @@ impl Key {
         self.0.starts_with(&table.0)
     }
 
+    /// The tables around it, the outermost first.
+    pub(super) fn tables(&self) -> impl Iterator<Item = Self> {
+        (1..self.0.len()).filter_map(|length| Some(Self(self.0.get(..length)?.to_vec())))
+    }
+
     pub(super) fn name(&self) -> &str {
         self.0.last().map_or("", String::as_str)
     }

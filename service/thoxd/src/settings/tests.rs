@@ -425,6 +425,8 @@ fn explains_value_default_and_origin() {
         unknown.to_string(),
         "there is no key server.max_bdy; did you mean server.max_body?"
     );
+    let table = loaded.within(&key("engine.ollama")).unwrap_err();
+    assert_eq!(table.nearest.as_deref(), Some("engines.ollama"));
     let elsewhere = loaded.explain(&key("default_model")).unwrap_err();
     assert_eq!(elsewhere.nearest.as_deref(), Some("router.default_model"));
 }
