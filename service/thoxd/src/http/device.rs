@@ -4,7 +4,10 @@ use super::{error::Refused, routes::Door};
 use crate::observe::Metrics;
 use axum::{
     body::Body,
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     response::Response,
 };
 use http::{HeaderValue, StatusCode, header};
@@ -28,7 +31,17 @@ pub async fn models(State(door): State<Door>) -> Result<Response, Refused> {
 }
 
 /// `GET /v1/models/{id}`
-pub async fn model(State(door): State<Door>, Path(id): Path<String>) -> Result<Response, Refused> {
+pub async fn model(
+    State(door): State<Door>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refused> {
+    let Path(id) = id.map_err(|error| {
+        let message = format!(
+            "the model's id cannot be read: {}. GET /v1/models lists what there is.",
+            error.body_text()
+        );
+        ApiError::new(ErrorKind::InvalidRequest, message).param("id")
+    })?;
     let worlds = door.gateway.worlds();
     if let Some(model) = worlds.model(&id) {
         return json(StatusCode::OK, &model);
@@ -61,8 +74,15 @@ pub struct Explain {
 /// `GET /thox/v1/router/explain?model=NAME`
 pub async fn explain(
     State(door): State<Door>,
-    Query(what): Query<Explain>,
+    what: Result<Query<Explain>, QueryRejection>,
 ) -> Result<Response, Refused> {
+    let Query(what) = what.map_err(|error| {
+        let message = format!(
+            "the query cannot be read: {}. Send one model, such as ?model=thox-coder.",
+            error.body_text()
+        );
+        ApiError::new(ErrorKind::InvalidRequest, message).param("model")
+    })?;
     let worlds = door.gateway.worlds();
     let name = what
         .model

@@ -1,0 +1,201 @@
+//! The device's own replies have the fields that are described, no more and no fewer.
+
+use crate::document::{document, resolve};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use thox_api::{
+    ApiError, BackendHealth, BackendState, CircuitState, DecisionRecord, ErrorKind, Explanation,
+    Health, ModelList, ModelObject, OverallStatus, RouteChoice, RouterBackend, RouterModel,
+    RouterRules, RouterStatus, StreamEvent,
+};
+
+/// A schema's fields and those that have to be there, with those of `allOf`.
+fn fields<'d>(document: &'d Value, schema: &'d Value) -> (BTreeSet<&'d str>, BTreeSet<&'d str>) {
+    let schema = resolve(document, schema);
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    let mut needed: BTreeSet<&str> = BTreeSet::new();
+    if let Some(properties) = schema["properties"].as_object() {
+        known.extend(properties.keys().map(String::as_str));
+    }
+    if let Some(required) = schema["required"].as_array() {
+        needed.extend(required.iter().filter_map(Value::as_str));
+    }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        let (more_known, more_needed) = fields(document, part);
+        known.extend(more_known);
+        needed.extend(more_needed);
+    }
+    (known, needed)
+}
+
+/// `full` has every field, `bare` leaves out what may be left out.
+fn describes(schema: &str, full: &impl Serialize, bare: &impl Serialize) {
+    let document = document();
+    let reference = json!({ "$ref": format!("#/components/schemas/{schema}") });
+    let (known, needed) = fields(&document, &reference);
+    let names = |value: &Value| -> BTreeSet<String> {
+        value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let full = names(&serde_json::to_value(full).expect("JSON"));
+    let bare = names(&serde_json::to_value(bare).expect("JSON"));
+    assert!(
+        full.iter().eq(known.iter()),
+        "{schema}: {full:?} is sent, {known:?} described"
+    );
+    assert!(
+        bare.iter().eq(needed.iter()),
+        "{schema}: {bare:?} is always sent, {needed:?} required"
+    );
+}
+
+fn always(schema: &str, reply: &impl Serialize) {
+    describes(schema, reply, reply);
+}
+
+fn text() -> String {
+    "x".to_owned()
+}
+
+fn health(filled: Option<String>) -> BackendHealth {
+    BackendHealth {
+        name: text(),
+        kind: text(),
+        backend: text(),
+        state: BackendState::Down,
+        reason: filled.clone(),
+        version: filled,
+        models: 1,
+    }
+}
+
+fn choice() -> RouteChoice {
+    RouteChoice {
+        engine: text(),
+        backend: text(),
+        model: text(),
+        reason: text(),
+    }
+}
+
+fn rules() -> RouterRules {
+    RouterRules {
+        large_model_threshold: text(),
+        default_model: text(),
+    }
+}
+
+#[test]
+fn health_is_described() {
+    describes("BackendHealth", &health(Some(text())), &health(None));
+    let whole = Health {
+        status: OverallStatus::Degraded,
+        version: text(),
+        uptime_seconds: 1,
+        backends: Vec::new(),
+        notes: Vec::new(),
+    };
+    always("Health", &whole);
+}
+
+#[test]
+fn models_are_described() {
+    let model = |filled: bool| ModelObject {
+        id: text(),
+        object: text(),
+        created: 1,
+        owned_by: text(),
+        backend: text(),
+        backends: Vec::new(),
+        stands_for: filled.then(text),
+        parameters: filled.then_some(1),
+        capabilities: filled.then(Vec::new),
+        context_length: filled.then_some(1),
+        loaded: true,
+        starter: filled,
+    };
+    describes("Model", &model(true), &model(false));
+    let list = ModelList {
+        object: text(),
+        data: Vec::new(),
+    };
+    always("ModelList", &list);
+}
+
+#[test]
+fn the_router_is_described() {
+    let backend = |filled: Option<String>| RouterBackend {
+        health: health(filled),
+        circuit: CircuitState::Open,
+        in_flight: 1,
+        queued: 1,
+        slots: 1,
+        resident: Vec::new(),
+    };
+    describes("RouterBackend", &backend(Some(text())), &backend(None));
+    let model = |refusal: Option<String>| RouterModel {
+        id: text(),
+        route: None,
+        refusal,
+    };
+    describes("RouterModel", &model(Some(text())), &model(None));
+    let explanation = |refusal: Option<String>| Explanation {
+        model: text(),
+        parameters: None,
+        is_large: true,
+        chosen: None,
+        not_taken: Vec::new(),
+        refusal,
+        rules: rules(),
+    };
+    describes(
+        "Explanation",
+        &explanation(Some(text())),
+        &explanation(None),
+    );
+    always("RouteChoice", &choice());
+    always("RouterRules", &rules());
+    let decision = DecisionRecord {
+        at_ms: 1,
+        request_id: text(),
+        model: text(),
+        endpoint: text(),
+        engine: None,
+        reason: None,
+        outcome: text(),
+        ms: 1,
+    };
+    always("DecisionRecord", &decision);
+    let whole = RouterStatus {
+        rules: rules(),
+        backends: Vec::new(),
+        models: Vec::new(),
+        decisions: Vec::new(),
+    };
+    always("RouterStatus", &whole);
+}
+
+#[test]
+fn errors_and_the_streams_events_are_described() {
+    let error = ApiError::new(ErrorKind::Internal, "x").body();
+    always("Error", &error);
+    always("ErrorObject", &error.error);
+    let done = |request_id: Option<Value>| StreamEvent::Done {
+        request_id,
+        backend: text(),
+        model: text(),
+        finish_reason: None,
+        usage: None,
+    };
+    describes("StreamDone", &done(Some(json!(1))), &done(None));
+    let failed = |request_id: Option<Value>| StreamEvent::Error {
+        request_id,
+        error: error.error.clone(),
+    };
+    describes("StreamError", &failed(Some(json!(1))), &failed(None));
+}
