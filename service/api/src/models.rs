@@ -29,6 +29,9 @@ pub struct ModelObject {
     /// The name of the model behind it at that backend, where it differs from `id`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stands_for: Option<String>,
+    /// One sentence for the people who choose between models, from the settings.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub description: Option<String>,
     /// How many parameters it has.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub parameters: Option<u64>,

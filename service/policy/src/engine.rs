@@ -88,6 +88,9 @@ impl EngineKind {
 }
 
 impl Endpoint {
+    /// All of them, in the order of the declaration.
+    pub const ALL: [Self; 3] = [Self::Chat, Self::Completions, Self::Embeddings];
+
     /// What the route is called in messages and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -5,7 +5,7 @@
 //! - [`capability`]: what a request needs and a model can do.
 //! - [`catalog`]: what a public model name means on each engine.
 //! - [`world`]: the immutable snapshot that decisions are made on.
-//! - [`route`]: which engine answers a request, and why.
+//! - [`mod@route`]: which engine answers a request, and why.
 //! - [`circuit`]: when an engine is left alone after failures, and when it is asked again.
 //! - [`admit`]: a bounded queue in front of an engine, fair between clients.
 //! - [`nearest`]: the known name that a mistyped one is closest to.

@@ -2,9 +2,10 @@
 //!
 //! Floors; a module imports only from those below its own:
 //!
-//! - 5 [`daemon`]: starts everything and owns shutdown;
-//! - 4 [`http`], [`ws`]: doors, which translate a protocol into floor 3's calls and decide nothing;
-//! - 3 [`gateway`]: the one path of a request; [`world`]: snapshots of what is there;
+//! - 6 [`daemon`]: starts everything and owns shutdown;
+//! - 5 [`http`], [`ws`]: doors, which translate a protocol into floor 4's calls and decide nothing;
+//! - 4 [`gateway`]: the one path of a request;
+//! - 3 [`world`]: snapshots of what is there;
 //! - 2 [`engine`]: the engines as they behave over HTTP;
 //! - 1 [`settings`]: configuration; [`observe`]: logs and metrics; [`lifetime`]: tasks and shutdown.
 

@@ -1,7 +1,7 @@
 //! Starts everything and owns shutdown.
 //!
-//! - [`run`]: the life of the process.
-//! - [`banner`]: what a person at the terminal is told.
+//! - `run`: the life of the process.
+//! - `banner`: what a person at the terminal is told.
 
 mod banner;
 mod run;

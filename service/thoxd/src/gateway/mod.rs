@@ -1,6 +1,6 @@
 //! The one path of a request, whatever door it came through: peek, route, admit, call, answer.
 //!
-//! - [`peek`]: what routing needs of a request, borrowed from its text.
+//! - [`mod@peek`]: what routing needs of a request, borrowed from its text.
 //! - [`call`]: the path itself.
 //! - [`answer`]: a stream on its way from the engine to the client.
 //! - [`reply`]: what a door gets.

@@ -1,6 +1,7 @@
 //! What routing needs of a request, borrowed from its text; nothing else is looked at, and every field survives.
 
 use crate::engine::request::Fields;
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -120,7 +121,7 @@ fn needs(fields: &Fields<'_>, endpoint: Endpoint) -> Result<Capabilities, ApiErr
             ));
         }
         // Parts are rare and long texts are common: look for their mark before parsing.
-        if messages.contains("\"image_url\"") && has_images(messages)? {
+        if memmem::find(messages.as_bytes(), b"\"image_url\"").is_some() && has_images(messages)? {
             needs = needs.with(Capability::Vision);
         }
     }

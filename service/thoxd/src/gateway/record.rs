@@ -3,12 +3,12 @@
 
 use crate::{
     engine::{chunk::Usage, slots::Permit},
-    observe::{EngineMetrics, Metrics},
+    observe::{EngineMetrics, Metrics, Outcome},
 };
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use thox_api::{ApiError, DecisionRecord};
 use thox_policy::{Endpoint, Reason};
@@ -18,7 +18,8 @@ use thox_policy::{Endpoint, Reason};
 pub struct Ledger {
     /// The process's metrics.
     pub metrics: Metrics,
-    recent: Mutex<VecDeque<DecisionRecord>>,
+    recent: Mutex<VecDeque<Ended>>,
+    nowhere: OnceLock<EngineMetrics>,
 }
 
 /// A screenful, as `/router/status` shows them.
@@ -46,43 +47,43 @@ struct At {
     permit: Option<Permit>,
 }
 
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The client went before the reply was complete. What a record says until it is told otherwise.
-    Cancelled,
-    /// The reply is complete.
-    Completed,
-    /// The engine failed.
-    Failed,
-    /// It was refused before an engine was asked, or by the engine as the client's fault.
-    Refused,
-}
-
-impl Outcome {
-    /// The word in metrics and in `/router/status`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancelled => "cancelled",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Refused => "refused",
-        }
-    }
+/// What is kept of a request; turned into text when somebody asks.
+#[derive(Debug)]
+struct Ended {
+    at: SystemTime,
+    request_id: Arc<str>,
+    model: Arc<str>,
+    endpoint: Endpoint,
+    engine: Option<(Arc<str>, Reason)>,
+    outcome: Outcome,
+    took: Duration,
 }
 
 impl Ledger {
     /// The last decisions, newest first.
     #[must_use]
     pub fn recent(&self) -> Vec<DecisionRecord> {
-        self.recent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .rev()
-            .cloned()
-            .collect()
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().rev().map(Ended::to_api).collect()
+    }
+}
+
+impl Ended {
+    fn to_api(&self) -> DecisionRecord {
+        let since = self.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        DecisionRecord {
+            at_ms: since.as_millis().try_into().unwrap_or(u64::MAX),
+            request_id: self.request_id.to_string(),
+            model: self.model.to_string(),
+            endpoint: self.endpoint.as_str().to_owned(),
+            engine: self.engine.as_ref().map(|(engine, _)| engine.to_string()),
+            reason: self
+                .engine
+                .as_ref()
+                .map(|(_, reason)| reason.as_str().to_owned()),
+            outcome: self.outcome.as_str().to_owned(),
+            ms: self.took.as_millis().try_into().unwrap_or(u64::MAX),
+        }
     }
 }
 
@@ -145,7 +146,7 @@ impl Record {
         } else {
             Outcome::Refused
         };
-        let engine = self.at.as_ref().map_or("", |at| at.metrics.name());
+        let engine = self.at.as_ref().map_or("", |at| &**at.metrics.name());
         let code = error.kind.row().code;
         let cause = error.cause.as_deref().unwrap_or("");
         if is_ours {
@@ -158,49 +159,53 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let elapsed = self.started.elapsed();
-        let engine = self.at.as_ref().map_or("", |at| at.metrics.name());
-        let outcome = self.outcome.as_str();
-        let endpoint = self.endpoint.as_str();
-        self.ledger.metrics.ended(engine, endpoint, outcome);
-        if let Some(at) = &self.at {
-            let first = self
-                .first_token
-                .map(|first| (first - self.started).as_secs_f64());
-            at.metrics
-                .replied(elapsed.as_secs_f64(), first, self.pieces);
-            if let Some(usage) = self.usage {
-                self.ledger.metrics.count_tokens(
-                    engine,
-                    &self.model,
-                    usage.prompt_tokens,
-                    usage.completion_tokens,
-                );
+        let took = self.started.elapsed();
+        let ledger = &self.ledger;
+        match &self.at {
+            Some(at) => {
+                at.metrics.ended(self.endpoint, self.outcome);
+                let first = self
+                    .first_token
+                    .map(|first| (first - self.started).as_secs_f64());
+                at.metrics.replied(took.as_secs_f64(), first, self.pieces);
+                if let Some(usage) = self.usage {
+                    let (prompt, completion) = (usage.prompt_tokens, usage.completion_tokens);
+                    ledger
+                        .metrics
+                        .count_tokens(at.metrics.name(), &self.model, prompt, completion);
+                }
             }
+            None => ledger
+                .nowhere
+                .get_or_init(|| ledger.metrics.engine(""))
+                .ended(self.endpoint, self.outcome),
         }
-        let ms = elapsed.as_millis().try_into().unwrap_or(u64::MAX);
-        tracing::debug!(request_id = %self.request_id, model = %self.model, endpoint, engine, outcome, ms, "a request ended");
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let decision = DecisionRecord {
-            at_ms: now.as_millis().try_into().unwrap_or(u64::MAX),
-            request_id: self.request_id.to_string(),
-            model: self.model.to_string(),
-            endpoint: endpoint.to_owned(),
-            engine: self.at.as_ref().map(|at| at.metrics.name().to_owned()),
-            reason: self.at.as_ref().map(|at| at.reason.as_str().to_owned()),
-            outcome: outcome.to_owned(),
-            ms,
+        let engine = self
+            .at
+            .as_ref()
+            .map(|at| (Arc::clone(at.metrics.name()), at.reason));
+        tracing::debug!(
+            request_id = %self.request_id,
+            model = %self.model,
+            endpoint = self.endpoint.as_str(),
+            engine = engine.as_ref().map_or("", |(name, _)| name),
+            outcome = self.outcome.as_str(),
+            ms = took.as_millis(),
+            "a request ended"
+        );
+        let ended = Ended {
+            at: SystemTime::now(),
+            request_id: Arc::clone(&self.request_id),
+            model: Arc::clone(&self.model),
+            endpoint: self.endpoint,
+            engine,
+            outcome: self.outcome,
+            took,
         };
-        let mut recent = self
-            .ledger
-            .recent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut recent = ledger.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() >= RECENT {
             recent.pop_front();
         }
-        recent.push_back(decision);
+        recent.push_back(ended);
     }
 }

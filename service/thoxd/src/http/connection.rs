@@ -2,7 +2,7 @@
 
 use super::{
     front::Front,
-    socket::{Line, Socket, Verdict, shut_down},
+    socket::{Line, SharedStream, Socket, Verdict},
 };
 use crate::{lifetime::Lifetime, settings::Server};
 use axum::Router;
@@ -38,10 +38,10 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePer
     } = terms;
     // Without it a token waits up to 40 ms for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let stream = Arc::new(stream);
+    let stream = SharedStream::new(stream);
     let line = Line::new(place, open);
     let front = Front::new(router, peer.ip().to_canonical(), Arc::clone(&line));
-    let io = TokioIo::new(Socket::new(Arc::clone(&stream), Arc::clone(&line)));
+    let io = TokioIo::new(Socket::new(stream.clone(), Arc::clone(&line)));
     let mut builder = hyper::server::conn::http1::Builder::new();
     // Its own timeout stays off: `Line` tells a slow head from an idle connection.
     builder.header_read_timeout(None).max_buf_size(LARGEST_HEAD);
@@ -76,12 +76,11 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePer
     }
 }
 
-/// Writes an error past hyper, which has nothing more to say, and ends the connection. One attempt without waiting: a
-/// reply of some hundred bytes fits the socket's empty buffer.
-fn last_word(stream: &TcpStream, error: &ApiError) {
+/// Writes an error past hyper, which has nothing more to say, and ends the connection.
+fn last_word(stream: &SharedStream, error: &ApiError) {
     let row = error.kind.row();
-    let reason = http::StatusCode::from_u16(row.status)
-        .ok()
+    let status = http::StatusCode::from_u16(row.status).ok();
+    let reason = status
         .and_then(|status| status.canonical_reason())
         .unwrap_or("");
     let body = error.json();
@@ -90,6 +89,5 @@ fn last_word(stream: &TcpStream, error: &ApiError) {
         row.status,
         body.len()
     );
-    let _ = stream.try_write(reply.as_bytes());
-    let _ = shut_down(stream);
+    stream.last_word(reply.as_bytes());
 }

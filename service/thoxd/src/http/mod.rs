@@ -1,6 +1,6 @@
 //! The HTTP door: OpenAI's routes and the device's own, over HTTP/1.1 on the plain port.
 //!
-//! - [`routes`]: paths and handlers.
+//! - [`mod@routes`]: paths and handlers.
 //! - [`inference`]: chat, completions, embeddings; [`body`]: how a reply leaves.
 //! - [`device`]: health, models, router, metrics, the API's own description.
 //! - [`error`]: errors as replies.

@@ -9,7 +9,7 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -129,17 +129,41 @@ impl Drop for Busy {
     }
 }
 
-/// The stream as hyper uses it.
+/// The stream as hyper uses it. The lock is never waited for: both users live in the connection's own task.
 #[derive(Debug)]
 pub struct Socket {
-    stream: Arc<TcpStream>,
+    stream: SharedStream,
     line: Arc<Line>,
+}
+
+/// A stream that hyper owns and that can still be written to when hyper has given up.
+#[derive(Clone, Debug)]
+pub struct SharedStream(Arc<Mutex<TcpStream>>);
+
+impl SharedStream {
+    /// Shares a stream.
+    #[must_use]
+    pub fn new(stream: TcpStream) -> Self {
+        Self(Arc::new(Mutex::new(stream)))
+    }
+
+    /// Writes past hyper and ends the connection. One attempt without waiting: a reply of some hundred bytes fits the
+    /// socket's empty buffer.
+    pub fn last_word(&self, bytes: &[u8]) {
+        let stream = self.lock();
+        let _ = stream.try_write(bytes);
+        let _ = socket2::SockRef::from(&*stream).shutdown(std::net::Shutdown::Write);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TcpStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Socket {
     /// A shared stream and what is known of it.
     #[must_use]
-    pub fn new(stream: Arc<TcpStream>, line: Arc<Line>) -> Self {
+    pub fn new(stream: SharedStream, line: Arc<Line>) -> Self {
         Self { stream, line }
     }
 }
@@ -150,19 +174,11 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            let before = buf.filled().len();
-            match self.stream.try_read_buf(buf) {
-                Ok(_) => {
-                    self.line
-                        .got(buf.filled().get(before..).unwrap_or_default());
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut *self.stream.lock()).poll_read(cx, buf))?;
+        self.line
+            .got(buf.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -172,7 +188,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        Pin::new(&mut *self.stream.lock()).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -180,29 +196,18 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.stream.poll_write_ready(cx))?;
-            match self.stream.try_write_vectored(slices) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        Pin::new(&mut *self.stream.lock()).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.lock()).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(shut_down(&self.stream))
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.lock()).poll_shutdown(cx)
     }
-}
-
-/// Says that nothing more will be written. tokio's own needs the stream unshared.
-pub fn shut_down(stream: &TcpStream) -> io::Result<()> {
-    socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write)
 }

@@ -12,6 +12,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use std::{fmt, sync::Arc};
+use thox_policy::Endpoint;
 
 /// All metrics of the process.
 #[derive(Debug)]
@@ -55,10 +56,45 @@ struct Tokens {
     kind: &'static str,
 }
 
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The client went before the reply was complete. What a record says until it is told otherwise.
+    Cancelled,
+    /// The reply is complete.
+    Completed,
+    /// The engine failed.
+    Failed,
+    /// It was refused before an engine was asked, or by the engine as the client's fault.
+    Refused,
+}
+
+impl Outcome {
+    /// All of them, in the order of the declaration.
+    pub const ALL: [Self; 4] = [
+        Self::Cancelled,
+        Self::Completed,
+        Self::Failed,
+        Self::Refused,
+    ];
+
+    /// The word in metrics and in `/router/status`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// The metrics of one engine, looked up once.
 #[derive(Clone, Debug)]
 pub struct EngineMetrics {
-    name: String,
+    name: Arc<str>,
+    requests: [[Counter; 4]; 3],
     duration: Histogram,
     first_token: Histogram,
     per_token: Histogram,
@@ -157,8 +193,18 @@ impl Metrics {
     #[must_use]
     pub fn engine(&self, name: &str) -> EngineMetrics {
         let label = Self::label(name);
+        let counter = |endpoint: Endpoint, outcome: Outcome| {
+            let label = Outcomes {
+                engine: name.to_owned(),
+                endpoint: endpoint.as_str(),
+                outcome: outcome.as_str(),
+            };
+            self.requests.get_or_create(&label).clone()
+        };
         EngineMetrics {
-            name: name.to_owned(),
+            name: Arc::from(name),
+            requests: Endpoint::ALL
+                .map(|endpoint| Outcome::ALL.map(|outcome| counter(endpoint, outcome))),
             duration: self.duration.get_or_create(&label).clone(),
             first_token: self.first_token.get_or_create(&label).clone(),
             per_token: self.per_token.get_or_create(&label).clone(),
@@ -172,17 +218,6 @@ impl Metrics {
         ByEngine {
             engine: engine.to_owned(),
         }
-    }
-
-    /// Counts a request that has ended; `engine` is empty for one that no engine was asked for.
-    pub fn ended(&self, engine: &str, endpoint: &'static str, outcome: &'static str) {
-        self.requests
-            .get_or_create(&Outcomes {
-                engine: engine.to_owned(),
-                endpoint,
-                outcome,
-            })
-            .inc();
     }
 
     /// Counts tokens of a model of the catalog or of an engine.
@@ -209,10 +244,21 @@ impl Metrics {
 }
 
 impl EngineMetrics {
-    /// The engine's name.
+    /// The engine's name; empty for requests that no engine was asked for.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Counts a request that has ended.
+    pub fn ended(&self, endpoint: Endpoint, outcome: Outcome) {
+        if let Some(counter) = self
+            .requests
+            .get(endpoint as usize)
+            .and_then(|row| row.get(outcome as usize))
+        {
+            counter.inc();
+        }
     }
 
     /// A wait for a slot, in seconds.

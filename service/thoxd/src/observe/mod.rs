@@ -3,4 +3,4 @@
 pub mod log;
 pub mod metrics;
 
-pub use metrics::{EngineMetrics, Metrics};
+pub use metrics::{EngineMetrics, Metrics, Outcome};

@@ -1,7 +1,7 @@
 //! Snapshots of what is there: engines, their health and their models.
 //!
 //! - [`Worlds`] publishes a new [`Snapshot`] whenever something changed; a request sees one and takes no lock.
-//! - [`scout`]: the tasks that look at the engines.
+//! - `scout`: the tasks that look at the engines.
 //! - [`view`]: a snapshot as `/health`, `/v1/models` and `/router/status` show it.
 //! - [`refusal`]: why nobody answers, in words.
 
@@ -15,6 +15,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -54,6 +55,7 @@ pub struct Worlds {
     sightings: Mutex<Vec<Sighting>>,
     rules: Rules,
     entries: Vec<Entry>,
+    descriptions: HashMap<String, String>,
     fleet: Fleet,
     changes: watch::Sender<u64>,
     nudge: Notify,
@@ -78,6 +80,11 @@ impl Worlds {
                 .map(|(on, name)| (Arc::from(on.as_str()), Arc::from(name.as_str())))
                 .collect(),
         });
+        let described = settings
+            .models
+            .iter()
+            .filter_map(|(name, model)| Some((name.clone(), model.description.clone()?)));
+        let descriptions = described.collect();
         let unseen = Sighting {
             state: EngineState::Unproven,
             report: Arc::new(Report {
@@ -96,6 +103,7 @@ impl Worlds {
             sightings: Mutex::new(sightings),
             rules,
             entries: entries.collect(),
+            descriptions,
             fleet,
             changes: watch::Sender::new(0),
             nudge: Notify::new(),

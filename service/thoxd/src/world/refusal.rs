@@ -8,8 +8,9 @@ use thox_policy::{
     world::{EngineState, World},
 };
 
-/// How to get a real model on a PC and on the device.
-pub const GET_A_MODEL: &str = "On a PC install Ollama, then `ollama pull qwen2.5-coder:7b`; on a device `thox models pull thox-coder`";
+/// How to get a real model.
+pub const GET_A_MODEL: &str =
+    "Install Ollama (https://ollama.com), then `ollama pull qwen2.5-coder:7b`";
 
 /// A refusal as clients read it.
 #[must_use]

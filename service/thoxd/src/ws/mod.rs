@@ -1,7 +1,7 @@
 //! The WebSocket door, `/v1/stream`: each text message is a chat request, several may be under way on one connection.
 //!
-//! - [`handshake`]: from a GET to an open socket.
-//! - [`session`]: one connection: reads, requests and writes in one poll, so that a slow reader holds everything back.
+//! - `handshake`: from a GET to an open socket.
+//! - `session`: one connection: reads, requests and writes in one poll, so that a slow reader holds everything back.
 //! - [`message`]: what a client may say.
 
 mod handshake;

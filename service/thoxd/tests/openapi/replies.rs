@@ -113,6 +113,7 @@ fn models_are_described() {
         backend: text(),
         backends: Vec::new(),
         stands_for: filled.then(text),
+        description: filled.then(text),
         parameters: filled.then_some(1),
         capabilities: filled.then(Vec::new),
         context_length: filled.then_some(1),
