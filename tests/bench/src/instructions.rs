@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::load::{Prompt, requests, streams};
+use crate::load::{Prompt, requests, streams, until_answered};
 use crate::subject::{self, Programs, Running, Subject};
 use crate::upstream::CHUNKS;
 
@@ -101,7 +102,14 @@ async fn run(
     ];
     let upstream = subject::upstream().await?;
     let thoxd = Running::start(Subject::Thoxd, &programs, upstream.address).await?;
-    let body = prompt.body(Subject::Thoxd.model());
+    let model = Subject::Thoxd.model();
+    until_answered(
+        thoxd.address,
+        Prompt::Small.body(model),
+        Duration::from_secs(60),
+    )
+    .await?;
+    let body = prompt.body(model);
     // One client: with several it would be chance how many events share a wake-up.
     match prompt {
         Prompt::Stream => {

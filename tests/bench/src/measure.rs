@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use serde::Serialize;
 use tokio::time::sleep;
 
-use crate::load::{Held, Prompt, hold, open_at, requests, streams};
+use crate::load::{Held, Prompt, hold, open_at, requests, streams, until_answered};
 use crate::process;
 use crate::subject::{Programs, Running, Subject};
 use crate::upstream::CHUNKS;
@@ -101,7 +101,9 @@ pub(crate) async fn round(
     sleep(Duration::from_millis(500)).await;
     sample.idle_mb = Some(megabytes(process::resident_bytes(at.pid)?));
 
-    requests(at.address, Prompt::Small.body(subject.model()), 4, 200).await?;
+    let small = Prompt::Small.body(subject.model());
+    until_answered(at.address, small.clone(), Duration::from_secs(20)).await?;
+    requests(at.address, small, 4, 200).await?;
     sample.stream_kb = Some(at.memory_per_stream(plan.held).await?);
     sample.left_live = Some(at.left_open(Prompt::Live).await?);
     sample.left_silent = Some(at.left_open(Prompt::Silent).await?);

@@ -9,4 +9,4 @@ mod whole;
 pub(crate) use leaving::{Held, hold, open_at};
 pub(crate) use prompts::Prompt;
 pub(crate) use streams::streams;
-pub(crate) use whole::requests;
+pub(crate) use whole::{requests, until_answered};

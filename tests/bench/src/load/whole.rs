@@ -7,6 +7,7 @@ use anyhow::ensure;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::connection::Connection;
 
@@ -26,6 +27,23 @@ pub(crate) async fn requests(
         times.extend(done??);
     }
     Ok(times)
+}
+
+/// Waits until a request is answered: a gateway that has just started may still be asking what its engines have.
+pub(crate) async fn until_answered(
+    address: SocketAddr,
+    body: Bytes,
+    limit: Duration,
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    // Not often: under callgrind each refusal would be part of what is counted.
+    while let Err(error) = requests(address, body.clone(), 1, 1).await {
+        if start.elapsed() > limit {
+            return Err(error);
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    Ok(())
 }
 
 async fn client(address: SocketAddr, body: Bytes, count: usize) -> anyhow::Result<Vec<Duration>> {

@@ -81,7 +81,6 @@ pub(crate) fn thoxd(folder: &Path, upstream: SocketAddr) -> String {
         "state_dir = \"{folder}/state\"
 [server]
 listen = [\"127.0.0.1:0\"]
-control_socket = \"{folder}/control.sock\"
 [engines.ollama]
 kind = \"ollama\"
 url = \"http://{upstream}\"

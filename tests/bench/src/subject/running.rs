@@ -71,7 +71,11 @@ impl Running {
                     }
                     None => pinned(programs, &programs.thoxd),
                 };
-                command.args(["--config", &file]);
+                // Nothing of the caller's own set-up may reach it, and nothing of it the caller's.
+                command
+                    .args(["--config", &file])
+                    .env("HOME", path)
+                    .env("XDG_RUNTIME_DIR", path);
                 Self::until_announced(command, folder, Announced::OnStderr).await
             }
         }
