@@ -115,20 +115,16 @@ async fn when_both_fail_the_client_is_told() {
 }
 
 #[tokio::test]
-async fn stale_connections_give_no_error() {
+async fn stale_connections_give_no_error_and_no_wait() {
     for kind in [Kind::Ollama, Kind::Trtllm, Kind::EdgeLlm, Kind::OpenAi] {
-        let stage = Stage::of(kind).await;
+        // Looks at the engine would be cut off too, which is another matter.
+        let section = format!("engines.{}", crate::stage::name_of(kind));
+        let stage = Stage::with(kind, |b| b.text(&section, "poll_interval", "1h")).await;
         stage.script(|s| s.answering = Answering::Fixed("ok".into()));
         for fault in [Fault::CloseAfterReply, Fault::StaleConnection] {
             stage.fault(fault);
             for round in 0..25 {
-                let reply = stage.chat(&ask("x")).await;
-                assert_eq!(
-                    reply.status,
-                    200,
-                    "{kind:?} {fault:?} round {round}: {}",
-                    reply.text()
-                );
+                quick_chat(&stage, &format!("{kind:?} {fault:?} round {round}")).await;
                 let streamed = stage.stream(&ask_stream("x")).await;
                 assert!(
                     streamed.is_done,
@@ -139,19 +135,35 @@ async fn stale_connections_give_no_error() {
         stage.heal();
         for round in 0..10 {
             stage.drop_connections();
-            let reply = stage.chat(&ask("x")).await;
-            assert_eq!(
-                reply.status,
-                200,
-                "{kind:?} after a restart, round {round}: {}",
-                reply.text()
-            );
+            quick_chat(&stage, &format!("{kind:?} after a restart, round {round}")).await;
         }
         assert_eq!(
             stage.journal().finished(),
             110,
             "{kind:?}: each request was done once"
         );
+    }
+}
+
+async fn quick_chat(stage: &Stage, what: &str) {
+    let started = Instant::now();
+    let reply = stage.chat(&ask("x")).await;
+    assert_eq!(reply.status, 200, "{what}: {}", reply.text());
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(3), "{what}: it took {took:?}");
+}
+
+#[tokio::test]
+async fn one_look_that_breaks_off_does_not_take_a_healthy_engine_away() {
+    for kind in [Kind::Ollama, Kind::Trtllm, Kind::EdgeLlm, Kind::OpenAi] {
+        let stage = Stage::of(kind).await;
+        for fault in [Fault::CloseBeforeHead, Fault::ResetBeforeHead] {
+            stage.fault_probes_times(fault, 1);
+            let until = Instant::now() + Duration::from_millis(600);
+            while Instant::now() < until {
+                quick_chat(&stage, &format!("{kind:?} {fault:?}")).await;
+            }
+        }
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Connection {
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        let stream = within("a connection", TcpStream::connect(address)).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
@@ -79,7 +79,7 @@ impl Connection {
 
     /// Writes bytes as they are.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        within("a request to be taken", self.stream.write_all(bytes)).await
     }
 
     /// Sends a request with a body's length in its head.
@@ -244,9 +244,13 @@ impl Receiving {
     /// Reads the whole stream.
     pub async fn stream(mut self) -> Streamed {
         let mut events = Vec::new();
-        while let Some(event) = self.next_event().await {
-            events.push(event);
-        }
+        // Comments may keep a stream alive for ever; a test has a limit.
+        within("the end of a stream", async {
+            while let Some(event) = self.next_event().await {
+                events.push(event);
+            }
+        })
+        .await;
         assert!(
             !self.parser.has_rest() || self.ending == Some(Ending::Cut),
             "the stream ends inside an event"

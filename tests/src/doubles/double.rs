@@ -235,7 +235,14 @@ impl Double {
 
     /// Everything but generations (health, lists) fails like this until [`Double::heal`].
     pub fn fault_probes(&self, fault: Fault) {
-        self.state.faults.lock().unwrap().probes = Some(fault);
+        let mut faults = self.state.faults.lock().unwrap();
+        (faults.probes, faults.probe_times) = (Some(fault), None);
+    }
+
+    /// The next so many requests that are no generations fail like this, the ones after them work.
+    pub fn fault_probes_times(&self, fault: Fault, times: usize) {
+        let mut faults = self.state.faults.lock().unwrap();
+        (faults.probes, faults.probe_times) = (Some(fault), Some(times));
     }
 
     /// Takes all faults away.

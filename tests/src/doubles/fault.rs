@@ -89,16 +89,19 @@ pub(crate) struct Faults {
     /// For how many more requests `generation` holds; `None` is until it is healed.
     pub(crate) times: Option<usize>,
     pub(crate) probes: Option<Fault>,
+    /// The same for `probes`.
+    pub(crate) probe_times: Option<usize>,
 }
 
 impl Faults {
     /// The fault for the request that has come, counted down.
     pub(crate) fn take(&mut self, is_generation: bool) -> Option<Fault> {
-        if !is_generation {
-            return self.probes;
-        }
-        let fault = self.generation?;
-        if let Some(times) = &mut self.times {
+        let (fault, times) = if is_generation {
+            (self.generation?, &mut self.times)
+        } else {
+            (self.probes?, &mut self.probe_times)
+        };
+        if let Some(times) = times {
             if *times == 0 {
                 return None;
             }
