@@ -1,8 +1,11 @@
 //! The repairs inside `choices`: names of fields, roles, tool calls' indices and finish reasons.
 
-use super::chunk::{Edits, Usage};
-use serde::Deserialize;
-use serde_json::{Map, Value, value::RawValue};
+use super::{
+    chunk::{Edits, Usage},
+    json::{self, Malformed},
+};
+use memchr::memmem;
+use serde_json::{Map, Value};
 
 /// What has gone by in a reply so far.
 #[derive(Clone, Debug, Default)]
@@ -19,14 +22,31 @@ pub struct Seen {
     tool_calls: u64,
 }
 
-#[derive(Deserialize)]
+/// What has to be known of a choice, as it stands in the text.
+#[derive(Default)]
 struct Choice<'a> {
-    #[serde(borrow, default)]
-    finish_reason: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
+    finish_reason: Option<&'a str>,
+    /// `delta` or `message`.
+    part: &'a str,
+    is_delta: bool,
+}
+
+impl<'a> Choice<'a> {
+    fn read(text: &'a str) -> Result<Self, Malformed> {
+        let mut choice = Self::default();
+        for member in json::members(text) {
+            let (name, value) = member?;
+            match &*name {
+                "finish_reason" if value != "null" => {
+                    choice.finish_reason = Some(value.trim_matches('"'));
+                }
+                "delta" => (choice.part, choice.is_delta) = (value, true),
+                "message" => choice.part = value,
+                _ => {}
+            }
+        }
+        Ok(choice)
+    }
 }
 
 /// Appends `text`, the value of `choices`, repaired where it has to be.
@@ -35,43 +55,38 @@ pub(super) fn edit(
     edits: &Edits,
     seen: &mut Seen,
     out: &mut Vec<u8>,
-) -> serde_json::Result<()> {
-    let choices: Vec<Choice<'_>> = serde_json::from_str(text)?;
-    seen.pieces += u64::from(!choices.is_empty());
+) -> Result<(), Malformed> {
     let mut needs_repair = false;
-    for choice in &choices {
-        let part = choice.delta.or(choice.message).map_or("", RawValue::get);
-        let lacks_role = choice.delta.is_some() && !seen.role && !part.contains("\"role\"");
-        let has_calls = edits.repairs_tool_calls && part.contains("\"tool_calls\"");
-        seen.role |= choice.delta.is_some();
-        let finish = choice
-            .finish_reason
-            .map(|reason| reason.get().trim_matches('"'));
-        let wrong_finish = edits.repairs_tool_calls
-            && finish == Some("stop")
-            && (has_calls || seen.tool_calls > 0);
-        needs_repair |= lacks_role || has_calls || wrong_finish || part.contains("\"reasoning\"");
-        if let Some(finish) = finish {
+    let mut count = 0_u64;
+    for element in json::elements(text) {
+        let choice = Choice::read(element?)?;
+        count += 1;
+        let has = |name: &str| memmem::find(choice.part.as_bytes(), name.as_bytes()).is_some();
+        let lacks_role = choice.is_delta && !seen.role && !has("\"role\"");
+        let has_calls = edits.repairs_tool_calls && has("\"tool_calls\"");
+        seen.role |= choice.is_delta && !lacks_role;
+        let is_stop = choice.finish_reason == Some("stop");
+        let wrong_finish =
+            edits.repairs_tool_calls && is_stop && (has_calls || seen.tool_calls > 0);
+        needs_repair |= lacks_role || has_calls || wrong_finish || has("\"reasoning\"");
+        if let Some(finish) = choice.finish_reason {
             seen.finish_reason = Some(if wrong_finish {
                 "tool_calls".into()
             } else {
                 finish.into()
             });
         }
-        if lacks_role {
-            seen.role = false;
-        }
     }
-    if needs_repair {
-        let mut values: Vec<Value> = serde_json::from_str(text)?;
-        for choice in values.iter_mut().filter_map(Value::as_object_mut) {
-            repair(choice, edits, seen);
-        }
-        serde_json::to_writer(out, &values)
-    } else {
+    seen.pieces += u64::from(count > 0);
+    if !needs_repair {
         out.extend_from_slice(text.as_bytes());
-        Ok(())
+        return Ok(());
     }
+    let mut values: Vec<Value> = serde_json::from_str(text).map_err(|_| Malformed::INSIDE)?;
+    for choice in values.iter_mut().filter_map(Value::as_object_mut) {
+        repair(choice, edits, seen);
+    }
+    serde_json::to_writer(out, &values).map_err(|_| Malformed::INSIDE)
 }
 
 fn repair(choice: &mut Map<String, Value>, edits: &Edits, seen: &mut Seen) {

@@ -3,14 +3,12 @@
 //! The same for a whole reply and for a stream's chunk: `id`, `backend` and `model` come from thoxd, `choices` are
 //! repaired where the engine deviates, `usage` is counted and left out where nobody asked.
 
-use super::choices;
 pub use super::choices::Seen;
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, Error as _, MapAccess, Visitor},
+use super::{
+    choices,
+    json::{self, Malformed},
 };
-use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt};
+use serde::Deserialize;
 
 /// What stands at the front of each object that is sent, `{"id":…,"backend":…,"model":…`.
 #[derive(Clone, Debug)]
@@ -95,85 +93,63 @@ pub fn edit(
     edits: &Edits,
     seen: &mut Seen,
     out: &mut Vec<u8>,
-) -> serde_json::Result<Piece> {
+) -> Result<Piece, Malformed> {
     let start = out.len();
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let result = Editing { edits, seen, out }
-        .deserialize(&mut deserializer)
-        .and_then(|piece| deserializer.end().map(|()| piece));
+    let result = edit_members(json, edits, seen, out);
     if result.is_err() {
         out.truncate(start);
     }
     result
 }
 
-struct Editing<'e> {
-    edits: &'e Edits,
-    seen: &'e mut Seen,
-    out: &'e mut Vec<u8>,
-}
-
-impl<'de> DeserializeSeed<'de> for Editing<'_> {
-    type Value = Piece;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Piece, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Editing<'_> {
-    type Value = Piece;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Piece, A::Error> {
-        let Self { edits, seen, out } = self;
-        let mut piece = Piece::Content;
-        let mut usage = None;
-        out.extend_from_slice(edits.front.as_bytes());
-        while let Some(Name(name)) = map.next_key()? {
-            let value: &RawValue = map.next_value()?;
-            match &*name {
-                "id" | "backend" | "model" => {}
-                "usage" => usage = Some(value),
-                "error" if value.get() != "null" => piece = Piece::Error,
-                "choices" => {
-                    let text = value.get();
-                    if text == "[]" {
-                        piece = Piece::Count;
-                    }
-                    out.extend_from_slice(br#","choices":"#);
-                    choices::edit(text, edits, seen, out).map_err(A::Error::custom)?;
+fn edit_members(
+    json: &str,
+    edits: &Edits,
+    seen: &mut Seen,
+    out: &mut Vec<u8>,
+) -> Result<Piece, Malformed> {
+    let mut piece = Piece::Content;
+    let mut usage = None;
+    out.extend_from_slice(edits.front.as_bytes());
+    for member in json::members(json) {
+        let (name, value) = member?;
+        match &*name {
+            "id" | "backend" | "model" => {}
+            "usage" => usage = Some(value),
+            "error" if value != "null" => piece = Piece::Error,
+            "choices" => {
+                if value == "[]" {
+                    piece = Piece::Count;
                 }
-                _ => {
-                    out.push(b',');
-                    put_string(out, &name);
-                    out.push(b':');
-                    out.extend_from_slice(value.get().as_bytes());
-                }
+                out.extend_from_slice(br#","choices":"#);
+                choices::edit(value, edits, seen, out)?;
+            }
+            _ => {
+                out.push(b',');
+                put_string(out, &name);
+                out.push(b':');
+                out.extend_from_slice(value.as_bytes());
             }
         }
-        if let Some(value) = usage.filter(|value| value.get() != "null") {
-            // Ollama's completions carry a zero count in every chunk; the true one comes last, without choices.
-            if let Ok(count) = serde_json::from_str::<Usage>(value.get())
-                && count != Usage::default()
-            {
-                seen.usage = Some(count);
-            }
-            if edits.keeps_usage && (!edits.is_stream || piece == Piece::Count) {
-                out.extend_from_slice(br#","usage":"#);
-                out.extend_from_slice(value.get().as_bytes());
-                seen.usage_text = Some(value.get().into());
-            }
-        } else if piece == Piece::Count {
-            // An object without choices and without a count is a keep-alive of some servers.
-            piece = Piece::Content;
-        }
-        out.push(b'}');
-        Ok(piece)
     }
+    if let Some(value) = usage.filter(|value| *value != "null") {
+        // Ollama's completions carry a zero count in every chunk; the true one comes last, without choices.
+        if let Ok(count) = serde_json::from_str::<Usage>(value)
+            && count != Usage::default()
+        {
+            seen.usage = Some(count);
+        }
+        if edits.keeps_usage && (!edits.is_stream || piece == Piece::Count) {
+            out.extend_from_slice(br#","usage":"#);
+            out.extend_from_slice(value.as_bytes());
+            seen.usage_text = Some(value.into());
+        }
+    } else if piece == Piece::Count {
+        // An object without choices and without a count is a keep-alive of some servers.
+        piece = Piece::Content;
+    }
+    out.push(b'}');
+    Ok(piece)
 }
 
 /// Appends a JSON string. Names and ids are nearly always plain ASCII, which needs no serialiser.
@@ -188,32 +164,4 @@ pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
     } else if let Ok(json) = serde_json::to_string(text) {
         out.extend_from_slice(json.as_bytes());
     }
-}
-
-/// An object's key.
-pub(super) struct Name<'a>(pub(super) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer).map(Name)
-    }
-}
-
-/// A string, borrowed where it has no escapes. (serde's own `Cow` always copies.)
-fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, str>, D::Error> {
-    struct Text;
-    impl<'de> Visitor<'de> for Text {
-        type Value = Cow<'de, str>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string")
-        }
-        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-            Ok(Cow::Borrowed(text))
-        }
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Cow::Owned(text.to_owned()))
-        }
-    }
-    deserializer.deserialize_str(Text)
 }

@@ -3,6 +3,7 @@
 //! - [`adapter`]: per kind, which fields a request may have and how its replies deviate from OpenAI's.
 //! - [`request`]: a client's request as the engine at hand takes it.
 //! - [`chunk`]: an engine's JSON as the client is promised it; [`choices`]: the repairs inside `choices`.
+//! - [`json`]: members of an object as they stand in the text.
 //! - [`sse`]: events out of an engine's stream of bytes.
 //! - [`refusal`]: an engine's error replies, in whatever form, as ours.
 //! - [`pool`]: HTTP/1.1 connections, kept open between requests; [`wire`]: how one is made.
@@ -15,6 +16,7 @@ pub mod choices;
 pub mod chunk;
 pub mod failure;
 mod fleet;
+pub mod json;
 pub mod pool;
 pub mod refusal;
 pub mod request;

@@ -1,13 +1,11 @@
 //! A client's request as the engine at hand takes it: spliced from the original text, values never re-serialised.
 
-use super::{adapter::Adapter, chunk::Name};
-use bytes::Bytes;
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
+use super::{
+    adapter::Adapter,
+    json::{self, Malformed},
 };
-use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt};
+use bytes::Bytes;
+use std::borrow::Cow;
 use thox_policy::Endpoint;
 
 /// A request's top-level fields, borrowed from its text.
@@ -20,7 +18,7 @@ pub struct Field<'a> {
     /// The name.
     pub name: Cow<'a, str>,
     /// The value's text.
-    pub value: &'a RawValue,
+    pub value: &'a str,
 }
 
 /// What is sent otherwise than it came.
@@ -36,10 +34,45 @@ pub struct Changes<'a> {
     pub own: &'a [&'a str],
 }
 
+/// A request whose fields cannot be told apart.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is no JSON object.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A field stands there twice.
+    #[error("the field `{0}` stands there twice")]
+    Twice(String),
+    /// There are too many.
+    #[error("there are more than {MOST_FIELDS} fields")]
+    TooMany,
+}
+
 impl<'a> Fields<'a> {
+    /// Reads the fields of `text`.
+    ///
+    /// # Errors
+    /// [`Unreadable`]
+    pub fn read(text: &'a str) -> Result<Self, Unreadable> {
+        let mut fields: Vec<Field<'a>> = Vec::with_capacity(16);
+        for member in json::members(text) {
+            let (name, value) = member?;
+            // Two readers of one text must not see two requests: what thoxd checks is what the engine gets.
+            if fields.iter().any(|field| field.name == name) {
+                return Err(Unreadable::Twice(name.into_owned()));
+            }
+            // Each new name is compared with all before it, so their number has to have an end.
+            if fields.len() >= MOST_FIELDS {
+                return Err(Unreadable::TooMany);
+            }
+            fields.push(Field { name, value });
+        }
+        Ok(Self(fields))
+    }
+
     /// The field of that name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0
             .iter()
             .find(|field| field.name == name)
@@ -64,8 +97,8 @@ impl<'a> Fields<'a> {
             let edit = self.edit(field, adapter, changes);
             has_stream |= field.name == "stream";
             match edit {
-                Edit::Keep => put(&mut out, &field.name, field.value.get()),
-                Edit::Rename(name) => put(&mut out, name, field.value.get()),
+                Edit::Keep => put(&mut out, &field.name, field.value),
+                Edit::Rename(name) => put(&mut out, name, field.value),
                 Edit::Value(ref text) => put(&mut out, &field.name, text),
                 Edit::Drop => {}
             }
@@ -94,14 +127,14 @@ impl<'a> Fields<'a> {
         match name {
             "model" => {
                 return match serde_json::to_string(changes.model) {
-                    Ok(model) if model == field.value.get() => Edit::Keep,
+                    Ok(model) if model == field.value => Edit::Keep,
                     Ok(model) => Edit::Value(model.into()),
                     Err(_) => Edit::Keep,
                 };
             }
             // Always thoxd's own: usage is counted for every stream, and stripped again where nobody asked.
             "stream_options" => return Edit::Drop,
-            "stream" if changes.stream && field.value.get() != "true" => {
+            "stream" if changes.stream && field.value != "true" => {
                 return Edit::Value("true".into());
             }
             // TensorRT-LLM answers 400 to a choice without tools; elsewhere it means nothing.
@@ -137,43 +170,6 @@ fn put(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields: Vec<Field<'de>> = Vec::with_capacity(12);
-                while let Some(Name(name)) = map.next_key()? {
-                    // Two readers of one text must not see two requests: what thoxd checks is what the engine gets.
-                    if fields.iter().any(|field| field.name == name) {
-                        return Err(A::Error::custom(format_args!(
-                            "the field `{name}` stands there twice"
-                        )));
-                    }
-                    // Each new name is compared with all before it, so their number has to have an end.
-                    if fields.len() >= MOST_FIELDS {
-                        return Err(A::Error::custom(format_args!(
-                            "there are more than {MOST_FIELDS} fields"
-                        )));
-                    }
-                    fields.push(Field {
-                        name,
-                        value: map.next_value()?,
-                    });
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
-}
-
 /// OpenAI's chat request has about forty.
 const MOST_FIELDS: usize = 256;
 
@@ -184,7 +180,7 @@ mod tests {
     use thox_policy::EngineKind;
 
     fn sent(kind: EngineKind, variant: Variant, stream: bool, body: &'static str) -> String {
-        let fields: Fields<'_> = serde_json::from_str(body).unwrap();
+        let fields = Fields::read(body).unwrap();
         let changes = Changes {
             endpoint: Endpoint::Chat,
             model: "own:7b",
@@ -261,8 +257,7 @@ mod tests {
 
     #[test]
     fn a_field_that_stands_there_twice_is_refused() {
-        let error =
-            serde_json::from_str::<Fields<'_>>(r#"{"model":"a","mod\u0065l":"b"}"#).unwrap_err();
+        let error = Fields::read(r#"{"model":"a","mod\u0065l":"b"}"#).unwrap_err();
         assert!(
             error.to_string().contains("`model` stands there twice"),
             "{error}"

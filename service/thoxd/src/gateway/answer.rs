@@ -341,10 +341,7 @@ impl Editor {
             }
             Err(error) => {
                 self.out.truncate(start);
-                let failure = Failure::new(
-                    Trouble::Garbled,
-                    format_args!("at byte {} of an event", error.column()),
-                );
+                let failure = Failure::new(Trouble::Garbled, format_args!("an event: {error}"));
                 self.ended = Some(Err(failure.to_api(&self.engine).cause(&failure.cause)));
                 return;
             }

@@ -422,12 +422,8 @@ impl Attempt<'_> {
             std::str::from_utf8(&bytes).map_err(|error| Failure::new(Trouble::Garbled, error))?;
         let mut seen = chunk::Seen::default();
         let mut out = Vec::with_capacity(bytes.len() + 128);
-        chunk::edit(text, edits, &mut seen, &mut out).map_err(|error| {
-            Failure::new(
-                Trouble::Garbled,
-                format_args!("no JSON at byte {}", error.column()),
-            )
-        })?;
+        chunk::edit(text, edits, &mut seen, &mut out)
+            .map_err(|error| Failure::new(Trouble::Garbled, error))?;
         let needs_reason =
             self.request.endpoint != Endpoint::Embeddings && self.adapter().end == EndMark::Done;
         if needs_reason && seen.finish_reason.is_none() {

@@ -28,17 +28,25 @@ pub struct Peek<'a> {
 /// # Errors
 /// 400 with the field at fault.
 pub fn peek(body: &[u8], endpoint: Endpoint) -> Result<Peek<'_>, ApiError> {
-    let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        invalid(
+            "",
+            format!("the body is not UTF-8: {error}. Send JSON as UTF-8."),
+        )
+    })?;
+    let fields = Fields::read(text).map_err(|error| {
         invalid("", format!("the body cannot be read as a JSON object: {error}. Send one such as {{\"model\":\"thox-coder\",…}}."))
     })?;
-    let model = match fields.get("model").map(RawValue::get) {
+    let model = match fields.get("model") {
         None | Some("null") => {
             return Err(invalid(
                 "model",
                 "`model` is missing: name one, such as \"thox-coder\"; GET /v1/models lists them.",
             ));
         }
-        Some(json) => text(json).ok_or_else(|| invalid("model", "`model` has to be a string."))?,
+        Some(json) => {
+            string(json).ok_or_else(|| invalid("model", "`model` has to be a string."))?
+        }
     };
     let stream = flag(&fields, "stream")?;
     if stream && endpoint == Endpoint::Embeddings {
@@ -192,10 +200,7 @@ fn has_images(messages: &str) -> Result<bool, ApiError> {
 
 /// The field's text, unless it is missing or null.
 fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
-    fields
-        .get(name)
-        .map(RawValue::get)
-        .filter(|json| *json != "null")
+    fields.get(name).filter(|json| *json != "null")
 }
 
 fn flag(fields: &Fields<'_>, name: &'static str) -> Result<bool, ApiError> {
@@ -206,7 +211,7 @@ fn flag(fields: &Fields<'_>, name: &'static str) -> Result<bool, ApiError> {
     }
 }
 
-fn text(json: &str) -> Option<Cow<'_, str>> {
+fn string(json: &str) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
         serde_json::from_str(json).ok().map(Cow::Owned)

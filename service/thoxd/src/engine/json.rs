@@ -1,0 +1,387 @@
+//! The members of a JSON object and the elements of an array as they stand in the text, without parsing what is in them.
+//!
+//! Written here and not taken from serde_json because of what it costs: a request of 32 KB is one long string, and
+//! serde_json looks at it byte by byte, which was most of the time that thoxd spent on it; here memchr jumps from quote
+//! to quote. It checks less: strings end, brackets match, the outermost object or array is well formed (RFC 8259); what
+//! stands deeper is checked by the engine that reads it. A property test holds it against serde_json.
+
+use std::borrow::Cow;
+
+/// A text that is not the object or array that was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at byte {at}")]
+pub struct Malformed {
+    what: &'static str,
+    at: usize,
+}
+
+impl Malformed {
+    /// Brackets match, but what stands between them is no JSON.
+    pub const INSIDE: Self = Self {
+        what: "broken JSON inside a value",
+        at: 0,
+    };
+}
+
+/// serde_json's limit too; no request or reply is near it.
+const DEEPEST: u32 = 127;
+
+/// The members of an object, `(name, value)`, the name unescaped, the value as it stands.
+#[derive(Clone, Debug)]
+pub struct Members<'a>(Scanner<'a>);
+
+/// The elements of an array as they stand.
+#[derive(Clone, Debug)]
+pub struct Elements<'a>(Scanner<'a>);
+
+/// Reads an object.
+#[must_use]
+pub fn members(text: &str) -> Members<'_> {
+    Members(Scanner::new(text, b'{', b'}', "expected a JSON object"))
+}
+
+/// Reads an array.
+#[must_use]
+pub fn elements(text: &str) -> Elements<'_> {
+    Elements(Scanner::new(text, b'[', b']', "expected a JSON array"))
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Result<(Cow<'a, str>, &'a str), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let scanner = &mut self.0;
+        let start = match scanner.next_item()? {
+            Ok(start) => start,
+            Err(error) => return Some(Err(error)),
+        };
+        let item = scanner.name(start).and_then(|name| {
+            scanner.skip_space();
+            if scanner.byte() != Some(b':') {
+                return Err(scanner.malformed("expected `:`"));
+            }
+            scanner.at += 1;
+            scanner.skip_space();
+            Ok((name, scanner.value()?))
+        });
+        Some(scanner.stop_at_error(item))
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<&'a str, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let scanner = &mut self.0;
+        if let Err(error) = scanner.next_item()? {
+            return Some(Err(error));
+        }
+        let item = scanner.value();
+        Some(scanner.stop_at_error(item))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    open: u8,
+    close: u8,
+    expected: &'static str,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Before,
+    Between,
+    Over,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(text: &'a str, open: u8, close: u8, expected: &'static str) -> Self {
+        Self {
+            text,
+            at: 0,
+            open,
+            close,
+            expected,
+            stage: Stage::Before,
+        }
+    }
+
+    /// Goes to the start of the next item; `None` at the well-formed end.
+    fn next_item(&mut self) -> Option<Result<usize, Malformed>> {
+        self.skip_space();
+        let is_first = match self.stage {
+            Stage::Over => return None,
+            Stage::Before if self.byte() == Some(self.open) => {
+                self.at += 1;
+                self.stage = Stage::Between;
+                self.skip_space();
+                true
+            }
+            Stage::Before => return Some(self.fail(self.expected)),
+            Stage::Between => false,
+        };
+        match self.byte() {
+            Some(byte) if byte == self.close => {
+                self.at += 1;
+                self.skip_space();
+                if self.at < self.text.len() {
+                    return Some(self.fail("unexpected text after the end"));
+                }
+                self.stage = Stage::Over;
+                None
+            }
+            Some(b',') if !is_first => {
+                self.at += 1;
+                self.skip_space();
+                Some(Ok(self.at))
+            }
+            Some(_) if is_first => Some(Ok(self.at)),
+            Some(_) => Some(self.fail("expected `,` or the end")),
+            None => Some(self.fail("unexpected end")),
+        }
+    }
+
+    fn name(&mut self, start: usize) -> Result<Cow<'a, str>, Malformed> {
+        if self.byte() != Some(b'"') {
+            return Err(self.malformed("expected a name in quotes"));
+        }
+        self.at = self.end_of_string(start + 1)?;
+        let inner = self.text.get(start + 1..self.at - 1).unwrap_or_default();
+        if inner.contains('\\') {
+            let quoted = self.text.get(start..self.at).unwrap_or_default();
+            let name = serde_json::from_str(quoted)
+                .map_err(|_| self.malformed("a broken escape before"))?;
+            return Ok(Cow::Owned(name));
+        }
+        Ok(Cow::Borrowed(inner))
+    }
+
+    fn value(&mut self) -> Result<&'a str, Malformed> {
+        let start = self.at;
+        self.at = match self.byte() {
+            Some(b'"') => self.end_of_string(start + 1)?,
+            Some(b'{' | b'[') => self.end_of_nest()?,
+            _ => self.end_of_scalar()?,
+        };
+        self.text
+            .get(start..self.at)
+            .ok_or(self.malformed("a broken character"))
+    }
+
+    /// From behind the opening quote to behind the closing one.
+    fn end_of_string(&self, mut at: usize) -> Result<usize, Malformed> {
+        let bytes = self.text.as_bytes();
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+                return Err(self.malformed("a text without end"));
+            };
+            if rest.get(found) == Some(&b'"') {
+                return Ok(at + found + 1);
+            }
+            at += found + 2;
+        }
+    }
+
+    /// From an opening bracket to behind its closing one.
+    fn end_of_nest(&self) -> Result<usize, Malformed> {
+        let bytes = self.text.as_bytes();
+        let mut at = self.at;
+        // One bit for each open bracket, the innermost lowest: 1 for a brace.
+        let mut nest: u128 = 0;
+        let mut depth: u32 = 0;
+        while let Some(byte) = bytes.get(at) {
+            at += 1;
+            match byte {
+                b'"' => at = self.end_of_string(at)?,
+                b'{' | b'[' => {
+                    nest = nest << 1 | u128::from(*byte == b'{');
+                    depth += 1;
+                    if depth > DEEPEST {
+                        return Err(self.malformed("nested too deep"));
+                    }
+                }
+                b'}' | b']' => {
+                    if (nest & 1 == 1) != (*byte == b'}') {
+                        return Err(self.malformed("brackets that do not match"));
+                    }
+                    nest >>= 1;
+                    depth -= 1;
+                    if depth == 0 {
+                        return Ok(at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Err(self.malformed("a bracket without end"))
+    }
+
+    fn end_of_scalar(&self) -> Result<usize, Malformed> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = rest
+            .bytes()
+            .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
+            .unwrap_or(rest.len());
+        let scalar = rest.get(..length).unwrap_or_default();
+        let is_number = || {
+            scalar.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+                && serde_json::from_str::<serde_json::Number>(scalar).is_ok()
+        };
+        if matches!(scalar, "true" | "false" | "null") || is_number() {
+            Ok(self.at + length)
+        } else {
+            Err(self.malformed("expected a value"))
+        }
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
+            self.at += 1;
+        }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn malformed(&self, what: &'static str) -> Malformed {
+        Malformed { what, at: self.at }
+    }
+
+    fn fail<T>(&mut self, what: &'static str) -> Result<T, Malformed> {
+        self.stage = Stage::Over;
+        Err(self.malformed(what))
+    }
+
+    fn stop_at_error<T>(&mut self, item: Result<T, Malformed>) -> Result<T, Malformed> {
+        if item.is_err() {
+            self.stage = Stage::Over;
+        }
+        item
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use std::collections::BTreeMap;
+
+    fn all(text: &str) -> Result<Vec<(String, String)>, Malformed> {
+        members(text)
+            .map(|member| member.map(|(name, value)| (name.into_owned(), value.to_owned())))
+            .collect()
+    }
+
+    #[test]
+    fn gives_names_and_values_as_they_stand() {
+        let found = all(" {\"a\" : [1, {\"}\":\"]\\\"\"}] ,\"b\\u0063\":\"x\\\\\",\"d\":-1.5e3}\n")
+            .unwrap();
+        let expected = [
+            ("a", "[1, {\"}\":\"]\\\"\"}]"),
+            ("bc", "\"x\\\\\""),
+            ("d", "-1.5e3"),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+        assert!(all("{}").unwrap().is_empty());
+        let found: Result<Vec<_>, _> = elements(r#"[ 1,"a,b" ,[2]]"#).collect();
+        assert_eq!(found.unwrap(), ["1", "\"a,b\"", "[2]"]);
+    }
+
+    #[test]
+    fn refuses_what_is_no_object() {
+        for text in [
+            "",
+            " ",
+            "{",
+            "}",
+            "[]",
+            "null",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{,}",
+            "{\"a\":1 \"b\":2}",
+            "{a:1}",
+            "{\"a\":1}}",
+            "{\"a\":1} x",
+            "{\"a\":[}",
+            "{\"a\":[1}]",
+            "{\"a\":\"}",
+            "{\"a\":\"\\\"}",
+            "{\"a\":nul}",
+            "{\"a\":01x}",
+            "{\"a\":+1}",
+            "{\"a\":.5}",
+            "{\"a\":1.}",
+            "{\"\\q\":1}",
+            "{\"é\"}",
+            "{é:1}",
+            "{\"a\":é}",
+        ] {
+            assert!(all(text).is_err(), "{text}");
+            assert!(
+                serde_json::from_str::<BTreeMap<String, Value>>(text).is_err(),
+                "{text}"
+            );
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        assert!(all(&deep).is_err());
+        let mut after = members("{\"a\":}");
+        assert!(after.next().is_some_and(|item| item.is_err()));
+        assert!(after.next().is_none(), "an error is the end");
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(".*", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// What serde_json reads, this reads the same, compact or spaced.
+        #[test]
+        fn reads_what_serde_json_reads(object in prop::collection::btree_map(".*", values(), 0..6), pretty in any::<bool>()) {
+            let text = if pretty { serde_json::to_string_pretty(&object) } else { serde_json::to_string(&object) }.unwrap();
+            let mut found = BTreeMap::new();
+            for (name, value) in all(&text).unwrap() {
+                found.insert(name, serde_json::from_str::<Value>(&value).unwrap());
+            }
+            prop_assert_eq!(found, serde_json::from_str::<BTreeMap<String, Value>>(&text).unwrap());
+        }
+
+        /// Damage anywhere is either noticed, or what comes out of it is what serde_json sees at the outermost level too.
+        #[test]
+        fn damage_is_noticed_or_harmless(object in prop::collection::btree_map("[a-c\"\\\\]*", values(), 0..4), at in any::<prop::sample::Index>(), byte in "[\\[\\]{}\",:\\\\a1 ]") {
+            let mut text = serde_json::to_string(&object).unwrap();
+            let mut at = at.index(text.len());
+            while !text.is_char_boundary(at) { at -= 1; }
+            text.replace_range(at..(at + text[at..].chars().next().map_or(0, char::len_utf8)), &byte);
+            if let Ok(strict) = serde_json::from_str::<BTreeMap<String, Value>>(&text) {
+                let lenient: BTreeMap<String, Value> = all(&text).unwrap().into_iter()
+                    .map(|(name, value)| (name, serde_json::from_str(&value).unwrap())).collect();
+                prop_assert_eq!(lenient, strict);
+            }
+        }
+    }
+}
