@@ -5,6 +5,7 @@
 //! - `routing`, `discovery`, `first_run`: which engine answers, as engines come and go
 //! - `cancellation`, `broken_streams`, `fallback`, `slow_start`, `circuit`, `usage`: behaviour under trouble
 //! - `privacy`: no prompt and no reply in any log
+//! - `soak`: minutes of broken connections, only where asked for
 //! - `stage`: one thoxd and its engines, as most tests want them
 
 #[cfg(test)]
@@ -39,6 +40,8 @@ mod rest;
 mod routing;
 #[cfg(test)]
 mod slow_start;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
