@@ -10,6 +10,11 @@ import xllamacpp
 
 EVAL = Path(__file__).parent
 LIMIT = 120
+END = 2
+# What is no chat leads the model out of all that it has learned: it rambles, two tokens are equally good, and which one wins
+# hangs on the order of additions, which the rounding of the activations to eight bits makes larger. There, and only there, a
+# difference below this margin ends the comparison of that one text.
+TIE = 0.05
 # What a tokenizer may stumble over; llama.cpp reads these as whole prompts.
 RAW = [
     "Hello",
@@ -60,6 +65,10 @@ def main():
     params.warmup = False
     params.hostnames = ["127.0.0.1"]
     params.port = 0
+    # The starter keeps keys and values in full precision; with llama.cpp's default of half precision two tokens that are
+    # equally good may change places.
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     # Each prompt from nothing, so that a comparison never depends on the one before.
     params.cache_prompt = False
     server = xllamacpp.Server(params)
@@ -72,25 +81,28 @@ def main():
     chats = list(questions())
     prompts = [ask("/apply-template", {"messages": [{"role": "user", "content": q}]})["prompt"] for q in chats] + RAW
     mine = ours(program, model, chats) + ours(program, model, RAW, "--raw")
-    margin, tokens = float("inf"), 0
-    for prompt, answer in zip(prompts, mine, strict=True):
+    margin, tokens, ties = float("inf"), 0, 0
+    for number, (prompt, answer) in enumerate(zip(prompts, mine, strict=True)):
         theirs = ask("/tokenize", {"content": prompt, "add_special": True, "parse_special": True})["tokens"]
         if theirs != answer["prompt"]:
             sys.exit(f"the prompt {prompt!r} has the tokens {theirs} for llama.cpp, {answer['prompt']} for the starter")
         body = {"prompt": prompt, "temperature": 0.0, "n_predict": LIMIT, "return_tokens": True, "cache_prompt": False, "samplers": ["temperature"]}
         reply = ask("/completion", body)
         # llama.cpp leaves the end token out.
-        end = 2
-        written = [t for t in answer["tokens"] if t != end]
-        theirs = [t for t in reply["tokens"] if t != end]
+        written = [t for t in answer["tokens"] if t != END]
+        theirs = [t for t in reply["tokens"] if t != END]
         if written != theirs:
             at = next((i for i, (a, b) in enumerate(zip(written, theirs)) if a != b), min(len(written), len(theirs)))
-            sys.exit(f"after {prompt!r} the answers differ at token {at}: {reply['content']!r} by llama.cpp, {answer['text']!r} by the starter (smallest margin {answer['margin']:.4f})")
+            if number >= len(chats) and answer["margins"][at] < TIE:
+                ties += 1
+                tokens += at
+                continue
+            sys.exit(f"after {prompt!r} the answers differ at token {at}: {reply['content']!r} by llama.cpp, {answer['text']!r} by the starter (margin {answer['margins'][at]:.5f})")
         if reply["content"].strip() != answer["text"].strip():
             sys.exit(f"after {prompt!r} the same tokens read {reply['content']!r} by llama.cpp, {answer['text']!r} by the starter")
-        margin = min(margin, answer["margin"])
+        margin = min([margin, *answer["margins"]])
         tokens += len(written)
-    print(f"{len(prompts)} prompts, {tokens} tokens: the starter's greedy output is llama.cpp's, token for token (smallest margin between the best two tokens {margin:.4f})")
+    print(f"{len(prompts)} prompts, {tokens} tokens: the starter's greedy output is llama.cpp's, token for token; smallest margin between the best two tokens {margin:.5f}, {ties} texts left at a tie")
 
 
 main()

@@ -1,4 +1,4 @@
-//! Answers prompts greedily: JSON strings on stdin, one a line; JSON objects with tokens, text and margin on stdout.
+//! Answers prompts greedily: JSON strings on stdin, one a line; JSON objects with tokens, text and margins on stdout.
 //!
 //! `cargo run --release -p thox-starter --example greedy [FILE.gguf] [--raw] [--tokens N]`; with `--raw` a line is the
 //! whole prompt, else a user's message.
@@ -37,12 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         model.answer(&ask, &Cancel::default(), |piece| text.push_str(piece))?;
         let tokens: Vec<u32> = steps.iter().map(|step| step.token).collect();
-        let margin = steps
-            .iter()
-            .map(|step| step.margin)
-            .fold(f32::INFINITY, f32::min);
-        let answer =
-            serde_json::json!({"prompt": prompt, "tokens": tokens, "text": text, "margin": margin});
+        let margins: Vec<f32> = steps.iter().map(|step| step.margin).collect();
+        let answer = serde_json::json!({"prompt": prompt, "tokens": tokens, "text": text, "margins": margins});
         writeln!(stdout(), "{answer}")?;
     }
     Ok(())

@@ -16,6 +16,7 @@ class Intent:
     weight: float
     answer: str = ""
     patterns: list = field(default_factory=list)
+    keys: list = field(default_factory=list)
     shares: list = field(default_factory=list)
 
 
@@ -78,6 +79,8 @@ def read_intents(path):
             intents.append(Intent(name, float(weight[0]) if weight else 1.0))
         elif line.startswith("> "):
             intents[-1].answer = line[2:]
+        elif line.startswith("= "):
+            intents[-1].keys += [parse(key.strip()) for key in line[2:].split(",")]
         else:
             try:
                 tree = parse(line)
@@ -86,6 +89,11 @@ def read_intents(path):
             intents[-1].patterns.append(tree)
             # A pattern with many sentences is drawn more often, but not in proportion.
             intents[-1].shares.append(count(tree) ** 0.35)
+    for intent in intents:
+        if intent.keys:
+            intent.patterns.append([("keyed", intent.keys)])
+            # A fifth of an intent's questions are one of its keys in a common frame.
+            intent.shares.append(0.25 * sum(intent.shares))
     return intents
 
 
@@ -115,7 +123,7 @@ class Grammar:
                 known.update(words_in(tree))
         foreign = set()
         for name, trees in self.lists.items():
-            if name not in ("how", "whatis", "show", "box", "app", "editor"):
+            if name not in ("how", "whatis", "show", "box", "app", "editor", "frame"):
                 for tree in trees:
                     foreign.update(words_in(tree))
         for group in self.declined:
@@ -138,6 +146,9 @@ class Grammar:
                 out.append(part)
             elif part[0] == "choice":
                 out.append(self.expand(self.random.choice(part[1])))
+            elif part[0] == "keyed":
+                key = self.expand(self.random.choice(part[1]))
+                out.append(self.expand(self.random.choice(self.lists["frame"])).replace("@", key))
             else:
                 out.append(self.slot(part[1]))
         return "".join(out)
@@ -219,6 +230,6 @@ def words_in(tree):
     for part in tree:
         if isinstance(part, str):
             yield from re.findall(r"[a-z][a-z'-]+", part.lower())
-        elif part[0] == "choice":
+        elif part[0] in ("choice", "keyed"):
             for option in part[1]:
                 yield from words_in(option)

@@ -7,7 +7,7 @@ from speech import dialogue, spoken
 
 END = "<|im_end|>"
 # How many tokens of an answer are learned in most samples: enough to tell any two answers apart.
-SHORT = 16
+SHORT = 8
 
 
 def render(turns):
@@ -18,7 +18,7 @@ def render(turns):
 class Samples:
     """An endless, seeded stream of (ids, answer_start)."""
 
-    def __init__(self, tokenizer, seed, context, declined_share=0.42):
+    def __init__(self, tokenizer, seed, context, declined_share=0.44):
         self.grammar = Grammar(seed)
         self.random = random.Random(seed + 1)
         self.tokenizer = tokenizer
@@ -31,8 +31,8 @@ class Samples:
         declined = self.random.random() < self.declined_share
         intent = g.pick(g.declined if declined else g.intents)
         text = g.sentence(intent)
-        if declined and self.random.random() < 0.03:
-            text = "\n".join([text] + [self.random.choice([g.make_code, g.make_sentence])() for _ in range(self.random.randint(2, 14))])
+        if declined and self.random.random() < 0.02:
+            text = "\n".join([text] + [self.random.choice([g.make_code, g.make_sentence])() for _ in range(self.random.randint(2, 10))])
         return spoken(self.random, text), intent
 
     def one(self):
@@ -43,6 +43,6 @@ class Samples:
             prompt = render(dialogue(self.random, self.grammar, question))
         ids = self.tokenizer.encode(prompt).ids
         answer = self.tokenizer.encode(intent.answer + END).ids
-        if self.random.random() < 0.90:
+        if self.random.random() < 0.88:
             answer = answer[:SHORT]
         return (ids + answer)[: self.context], len(ids)

@@ -93,13 +93,13 @@ def dialogue(rng, grammar, question):
     """The turns before the question's answer, as (role, content)."""
     turns = []
     r = rng.random()
-    if r < 0.06 or r > 0.97:
+    if r < 0.04 or r > 0.985:
         system = rng.choice(SYSTEM)
         if rng.random() < 0.25:
-            system = " ".join([system] + [grammar.make_sentence() for _ in range(rng.choice([1, 2, 4, 8]))])
+            system = " ".join([system] + [grammar.make_sentence() for _ in range(rng.choice([1, 2, 4]))])
         turns.append(("system", system))
-    if r > 0.94:
-        for _ in range(rng.choice([1, 1, 2, 3])):
+    if r > 0.97:
+        for _ in range(rng.choice([1, 1, 2])):
             group = grammar.intents if rng.random() < 0.6 else grammar.declined
             intent = grammar.pick(group)
             turns.append(("user", spoken(rng, grammar.sentence(intent))))

@@ -19,7 +19,7 @@ def train(vocabulary, seed):
             yield question
         for intent in grammar.intents + grammar.declined:
             for _ in range(40):
-                yield "user assistant system\n" + intent.answer
+                yield "user\nassistant\nsystem\n" + intent.answer
 
     tokenizer = Tokenizer(models.BPE())
     # The same split as GPT-2's, which GGUF calls `gpt-2`.

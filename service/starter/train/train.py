@@ -19,7 +19,7 @@ from model import Shape, create, forward
 from samples import Samples
 
 # Rows are padded to the next of these lengths; a batch has about TOKENS tokens.
-LENGTHS = [40, 56, 96, 160, 320, 640]
+LENGTHS = [26, 34, 56, 112, 320]
 TOKENS = 3072
 MATRICES = ("q", "k", "v", "o", "gate", "up", "down")
 
@@ -79,15 +79,16 @@ def make_step(shape):
         # Only the answers' positions need logits: they are a part of all, so gather them first.
         flat = jnp.nonzero(w.reshape(-1) > 0, size=keep(x.shape), fill_value=0)[0]
         weight = jnp.where(jnp.arange(flat.size) < (w > 0).sum(), w.reshape(-1)[flat], 0.0)
-        logits = hidden.reshape(-1, shape.width)[flat] @ p["embed"].T
+        logits = hidden[flat] @ p["embed"].T
         target = y.reshape(-1)[flat]
         nll = jax.nn.logsumexp(logits, -1) - jnp.take_along_axis(logits, target[:, None], 1)[:, 0]
         right = (logits.argmax(-1) == target) & (weight > 2)
         return (nll * weight).sum() / weight.sum(), right.sum() / (weight > 2).sum()
 
     def keep(size):
+        # More positions than the answers of a batch ever have together.
         rows, length = size
-        return rows * min(length, 60 if length > 40 else 24)
+        return rows * {26: 10, 34: 20, 56: 44, 112: 60, 320: 60}[length]
 
     @jax.jit
     def step(p, m, v, average, t, rate, x, y, w):
@@ -115,14 +116,14 @@ def make_step(shape):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--steps", type=int, default=2600)
+    options.add_argument("--steps", type=int, default=1500)
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--out", type=Path, default=Path("../model/thox-starter.gguf"))
     options.add_argument("--width", type=int, default=128)
-    options.add_argument("--layers", type=int, default=4)
+    options.add_argument("--layers", type=int, default=3)
     options = options.parse_args()
 
-    shape = Shape(width=options.width, layers=options.layers, heads=options.width // 32, hidden=options.width * 3)
+    shape = Shape(width=options.width, layers=options.layers, heads=options.width // 32, hidden=options.width * 2)
     tokenizer = tokens.train(shape.vocabulary, options.seed)
     samples = Samples(tokenizer, options.seed, shape.context)
     p = create(shape, options.seed)
@@ -144,7 +145,7 @@ def main():
         if t % 100 == 0:
             print(f"step {t} loss {np.mean(jax.device_get(losses)):.4f} first tokens {np.mean(jax.device_get(rights)):.4f} samples {seen} {time.monotonic() - began:.0f} s", flush=True)
             losses, rights = [], []
-        if t % 1000 == 0:
+        if t % 250 == 0:
             export.write(options.out.with_suffix(".part.gguf"), shape, jax.device_get(average), tokenizer)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     export.write(options.out, shape, jax.device_get(average), tokenizer)
