@@ -1,6 +1,6 @@
 //! The hot path in instructions, counted by callgrind: the figure that does not vary with the machine's mood.
 //!
-//! thoxd is run twice under callgrind, with N and with 2N requests. The difference over N is what one
+//! The proxy is run twice under callgrind, with N and with 2N requests. The difference over N is what one
 //! request costs; the start, the discovery of models and the shutdown cancel out.
 
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ impl Reference {
     }
 }
 
-/// Counts each kind of request.
+/// Counts each kind of request, for thoxd and, as what cannot be had for less, for the bare proxy.
 pub(crate) async fn measure(programs: &Programs, keep: Option<&Path>) -> anyhow::Result<Reference> {
     let mut reference = Reference::default();
     for (name, prompt, count) in [
@@ -74,16 +74,21 @@ pub(crate) async fn measure(programs: &Programs, keep: Option<&Path>) -> anyhow:
         ("prompt of 32 KB", Prompt::Large, 200),
         ("stream of 64 chunks", Prompt::Stream, 20),
     ] {
-        let once = run(programs, prompt, count, keep).await?;
-        let twice = run(programs, prompt, count * 2, keep).await?;
-        let one = twice.saturating_sub(once) / count as u64;
-        reference.instructions.insert(name.to_owned(), one);
+        for subject in [Subject::Thoxd, Subject::Hyper] {
+            let once = run(subject, programs, prompt, count, keep).await?;
+            let twice = run(subject, programs, prompt, count * 2, keep).await?;
+            let one = twice.saturating_sub(once) / count as u64;
+            reference
+                .instructions
+                .insert(format!("{name}, {}", subject.title()), one);
+        }
     }
     Ok(reference)
 }
 
-/// One run of thoxd under callgrind; the instructions of the whole process.
+/// One run under callgrind; the instructions of the whole process.
 async fn run(
+    subject: Subject,
     programs: &Programs,
     prompt: Prompt,
     count: usize,
@@ -93,7 +98,7 @@ async fn run(
         .prefix("thox-callgrind-")
         .tempdir()?;
     let folder = keep.map_or_else(|| scratch.path().to_owned(), PathBuf::from);
-    let out = folder.join(format!("callgrind.{prompt:?}.{count}.out"));
+    let out = folder.join(format!("callgrind.{subject:?}.{prompt:?}.{count}.out"));
     let mut programs = programs.clone();
     programs.wrapper = vec![
         "valgrind".to_owned(),
@@ -101,10 +106,10 @@ async fn run(
         format!("--callgrind-out-file={}", out.display()),
     ];
     let upstream = subject::upstream().await?;
-    let thoxd = Running::start(Subject::Thoxd, &programs, upstream.address).await?;
-    let model = Subject::Thoxd.model();
+    let proxy = Running::start(subject, &programs, upstream.address).await?;
+    let model = subject.model();
     until_answered(
-        thoxd.address,
+        proxy.address,
         Prompt::Small.body(model),
         Duration::from_secs(60),
     )
@@ -113,13 +118,13 @@ async fn run(
     // One client: with several it would be chance how many events share a wake-up.
     match prompt {
         Prompt::Stream => {
-            streams(thoxd.address, body, 1, count, CHUNKS).await?;
+            streams(proxy.address, body, 1, count, CHUNKS).await?;
         }
         _ => {
-            requests(thoxd.address, body, 1, count).await?;
+            requests(proxy.address, body, 1, count).await?;
         }
     }
-    thoxd.stop().await?;
+    proxy.stop().await?;
     let text = fs::read_to_string(&out).context("callgrind wrote no result")?;
     let Some(summary) = text.lines().find_map(|line| {
         line.strip_prefix("summary: ")

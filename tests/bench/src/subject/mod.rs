@@ -56,6 +56,6 @@ pub(crate) struct Programs {
     pub(crate) haproxy: PathBuf,
     /// The core of the proxy under test; everything else runs on another.
     pub(crate) core: usize,
-    /// Runs thoxd under this program instead of pinned, for the count of instructions.
+    /// Runs the proxy under this program instead of pinned, for the count of instructions.
     pub(crate) wrapper: Vec<String>,
 }

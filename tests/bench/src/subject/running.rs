@@ -63,14 +63,7 @@ impl Running {
             }
             Subject::Thoxd => {
                 let file = write("thoxd.toml", config::thoxd(path, upstream))?;
-                let mut command = match programs.wrapper.split_first() {
-                    Some((wrapper, arguments)) => {
-                        let mut command = Command::new(wrapper);
-                        command.args(arguments).arg(&programs.thoxd);
-                        command
-                    }
-                    None => pinned(programs, &programs.thoxd),
-                };
+                let mut command = pinned(programs, &programs.thoxd);
                 // Nothing of the caller's own set-up may reach it, and nothing of it the caller's.
                 command
                     .args(["--config", &file])
@@ -201,11 +194,21 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     rest.get(..end)?.parse().ok()
 }
 
+/// The program on its core, or under what it shall be run under.
 fn pinned(programs: &Programs, program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command
-        .args(["-c", &programs.core.to_string()])
-        .arg(program);
+    let mut command = match programs.wrapper.split_first() {
+        Some((wrapper, arguments)) => {
+            let mut command = Command::new(wrapper);
+            command.args(arguments);
+            command
+        }
+        None => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", &programs.core.to_string()]);
+            command
+        }
+    };
+    command.arg(program);
     command
 }
 
