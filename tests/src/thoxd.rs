@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -134,9 +135,16 @@ impl Builder {
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("thoxd starts");
         let log = Arc::new(Mutex::new(String::new()));
-        keep(child.stdout.take().expect("stdout is piped"), &log);
-        keep(child.stderr.take().expect("stderr is piped"), &log);
-        Process { child, log, folder }
+        let readers = vec![
+            keep(child.stdout.take().expect("stdout is piped"), &log),
+            keep(child.stderr.take().expect("stderr is piped"), &log),
+        ];
+        Process {
+            child,
+            log,
+            readers,
+            folder,
+        }
     }
 
     /// Starts the process and waits until it listens and each of its engines that is enabled answers or is known to be
@@ -187,7 +195,7 @@ pub fn binary(name: &str) -> PathBuf {
     })
 }
 
-fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
+fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
         let mut lines = BufReader::new(output);
@@ -198,13 +206,14 @@ fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
                 .push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }
-    });
+    })
 }
 
 /// A `thoxd` that runs or has run; it is killed when this is dropped.
 pub struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
     folder: TempDir,
 }
 
@@ -237,9 +246,17 @@ impl Process {
         self.child.try_wait().expect("the process can be asked")
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended and its last words are in the log.
     pub async fn wait_exit(&mut self) -> ExitStatus {
-        until("thoxd ends", || self.exit_status()).await
+        let status = until("thoxd ends", || self.exit_status()).await;
+        let are_done = || {
+            self.readers
+                .iter()
+                .all(JoinHandle::is_finished)
+                .then_some(())
+        };
+        until("thoxd's outputs are closed", are_done).await;
+        status
     }
 
     /// Sends it a signal by name: `TERM`, `INT`, `HUP`.
