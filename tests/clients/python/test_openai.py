@@ -185,11 +185,11 @@ def test_unknown_model_is_not_found(client):
 
 
 def test_bad_requests(client):
-    with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(model="", messages=HELLO)
-    assert caught.value.type == "invalid_request_error"
-    with pytest.raises(openai.BadRequestError):
-        client.post("/chat/completions", body={"messages": HELLO}, cast_to=object)
+    for body, param in [({"messages": HELLO}, "model"), ({"model": "thox-coder"}, "messages")]:
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.post("/chat/completions", body=body, cast_to=object)
+        assert caught.value.type == "invalid_request_error"
+        assert caught.value.param == param
 
 
 def test_no_engine_is_unavailable(dead_device):
