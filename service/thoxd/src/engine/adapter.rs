@@ -17,6 +17,10 @@ pub struct Adapter {
     pub counts_streams: bool,
     /// How a stream that is complete ends.
     pub end: EndMark,
+    /// What stands for a missing `max_tokens`, where the engine's own default cuts answers short.
+    pub default_max_tokens: Option<u32>,
+    /// Whether `tool_choice` is ignored, so that "none" has to be said by leaving the tools out.
+    pub ignores_tool_choice: bool,
     /// Whether each tool call comes with an index of its own and the right finish reason.
     pub tool_calls_need_repair: bool,
 }
@@ -75,6 +79,8 @@ static OLLAMA: Adapter = Adapter {
     left_out: &[],
     counts_streams: true,
     end: EndMark::Done,
+    default_max_tokens: None,
+    ignores_tool_choice: true,
     tool_calls_need_repair: true,
 };
 
@@ -135,10 +141,13 @@ static TRTLLM: Adapter = Adapter {
     left_out: &[],
     counts_streams: true,
     end: EndMark::Done,
+    default_max_tokens: None,
+    ignores_tool_choice: false,
     tool_calls_need_repair: false,
 };
 
-/// The Jetson branch's example server knows the fields of early 2024 and streams without role, reason and end.
+/// The Jetson branch's example server knows the fields of early 2024, answers 16 tokens where nobody says how many, and
+/// streams without role, reason and end.
 static TRTLLM_JETSON: Adapter = Adapter {
     chat_fields: Some(&[
         "model",
@@ -180,17 +189,48 @@ static TRTLLM_JETSON: Adapter = Adapter {
     left_out: &[],
     counts_streams: false,
     end: EndMark::EndOfBody,
+    default_max_tokens: Some(2048),
+    ignores_tool_choice: false,
     tool_calls_need_repair: false,
 };
 
-/// TensorRT Edge-LLM refuses penalties other than zero.
+/// TensorRT Edge-LLM refuses fields that it does not know (its request class forbids extra ones) and penalties other than
+/// zero.
 static EDGE_LLM: Adapter = Adapter {
-    chat_fields: None,
+    chat_fields: Some(&[
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "seed",
+        "stop",
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "repetition_penalty",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "guided_decoding",
+        "enable_thinking",
+        "reasoning_effort",
+        "chat_template_kwargs",
+    ]),
     completion_fields: None,
     renamed: &[],
     left_out: &["frequency_penalty", "presence_penalty"],
     counts_streams: true,
     end: EndMark::Done,
+    default_max_tokens: None,
+    ignores_tool_choice: false,
     tool_calls_need_repair: false,
 };
 
@@ -201,6 +241,8 @@ static OPENAI: Adapter = Adapter {
     left_out: &[],
     counts_streams: true,
     end: EndMark::DoneOrFinishReason,
+    default_max_tokens: None,
+    ignores_tool_choice: false,
     tool_calls_need_repair: false,
 };
 

@@ -62,13 +62,16 @@ pub(super) fn edit(
         let choice = Choice::read(element?)?;
         count += 1;
         let has = |name: &str| memmem::find(choice.part.as_bytes(), name.as_bytes()).is_some();
-        let lacks_role = choice.is_delta && !seen.role && !has("\"role\"");
+        let lacks_role =
+            choice.is_delta && !seen.role && (!has("\"role\"") || has("\"role\":null"));
+        let lacks_reason = edits.supplies_finish_reason && choice.finish_reason.is_none();
         let has_calls = edits.repairs_tool_calls && has("\"tool_calls\"");
         seen.role |= choice.is_delta && !lacks_role;
         let is_stop = choice.finish_reason == Some("stop");
         let wrong_finish =
             edits.repairs_tool_calls && is_stop && (has_calls || seen.tool_calls > 0);
-        needs_repair |= lacks_role || has_calls || wrong_finish || has("\"reasoning\"");
+        needs_repair |=
+            lacks_reason || lacks_role || has_calls || wrong_finish || has("\"reasoning\"");
         if let Some(finish) = choice.finish_reason {
             seen.finish_reason = Some(if wrong_finish {
                 "tool_calls".into()
@@ -99,7 +102,7 @@ fn repair(choice: &mut Map<String, Value>, edits: &Edits, seen: &mut Seen) {
     if let Some(part) = choice.get_mut(name).and_then(Value::as_object_mut) {
         if name == "delta" && !seen.role {
             seen.role = true;
-            part.entry("role").or_insert_with(|| "assistant".into());
+            part.insert("role".into(), "assistant".into());
         }
         if let Some(reasoning) = part.remove("reasoning") {
             part.entry("reasoning_content").or_insert(reasoning);
@@ -112,6 +115,10 @@ fn repair(choice: &mut Map<String, Value>, edits: &Edits, seen: &mut Seen) {
                 repair_call(call, name == "delta", seen);
             }
         }
+    }
+    if edits.supplies_finish_reason && choice.get("finish_reason").is_none_or(Value::is_null) {
+        choice.insert("finish_reason".into(), "stop".into());
+        seen.finish_reason = Some("stop".into());
     }
     let is_stop = choice.get("finish_reason").and_then(Value::as_str) == Some("stop");
     if edits.repairs_tool_calls && is_stop && (calls || seen.tool_calls > 0) {
@@ -146,6 +153,7 @@ mod tests {
             keeps_usage,
             is_stream: true,
             repairs_tool_calls: true,
+            supplies_finish_reason: false,
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
     json::{self, Malformed},
 };
 use serde::Deserialize;
+use thox_policy::Endpoint;
 
 /// What stands at the front of each object that is sent, `{"id":…,"backend":…,"model":…`.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Edits {
     pub is_stream: bool,
     /// Whether the engine's tool calls need their index and finish reason repaired.
     pub repairs_tool_calls: bool,
+    /// Whether a whole reply without a finish reason is complete all the same, as Jetson's server sends them.
+    pub supplies_finish_reason: bool,
 }
 
 /// What an object turned out to be.
@@ -47,6 +50,32 @@ pub struct Usage {
     /// Tokens of the answer.
     #[serde(default)]
     pub completion_tokens: u64,
+}
+
+impl Usage {
+    /// The count as a stream's piece of its own.
+    #[must_use]
+    pub fn as_piece(self, endpoint: Endpoint) -> String {
+        let object = match endpoint {
+            Endpoint::Chat => "chat.completion.chunk",
+            Endpoint::Completions | Endpoint::Embeddings => "text_completion",
+        };
+        let Self {
+            prompt_tokens,
+            completion_tokens,
+        } = self;
+        serde_json::json!({
+            "object": object,
+            "created": 0,
+            "choices": [],
+            "usage": {
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens.saturating_add(completion_tokens),
+            },
+        })
+        .to_string()
+    }
 }
 
 impl Front {

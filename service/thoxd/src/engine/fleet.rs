@@ -34,6 +34,7 @@ pub struct Engine {
     pub poll_interval: Duration,
     patience: Patience,
     circuit: Mutex<Circuit>,
+    last_failure: Mutex<Option<Arc<str>>>,
 }
 
 /// All of them, in the order in which they are preferred, all else being equal: by name.
@@ -94,6 +95,7 @@ pub fn fleet(settings: &settings::Settings, lifetime: &Lifetime) -> Result<Fleet
             poll_interval: engine.poll_interval,
             patience,
             circuit: Mutex::default(),
+            last_failure: Mutex::default(),
         }));
     }
     Ok(engines.into())
@@ -147,6 +149,23 @@ impl Engine {
     pub fn report(&self, outcome: Outcome) -> Change {
         self.circuit_mut()
             .report(outcome, self.patience, Instant::now())
+    }
+
+    /// Notes why a request failed, for whoever asks why the engine rests.
+    pub fn failed_because(&self, cause: impl std::fmt::Display) {
+        *self
+            .last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::from(cause.to_string()));
+    }
+
+    /// Why the last request that failed did so.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<Arc<str>> {
+        self.last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Takes a survey's outcome into the circuit, once a probe is due.

@@ -74,19 +74,24 @@ impl Pool {
     /// closed it while it lay idle.
     ///
     /// # Errors
-    /// [`Trouble::Unreachable`] or [`Trouble::NoReply`].
+    /// [`Trouble::Unreachable`], [`Trouble::NoReply`] or [`Trouble::Garbled`].
     pub async fn send(
         self: &Arc<Self>,
         method: Method,
         path: &'static str,
         body: Bytes,
     ) -> Result<Response<ReplyStream>, Failure> {
-        if let Some(link) = self.take_idle().await
-            && let Ok(reply) = self
+        if let Some(link) = self.take_idle().await {
+            match self
                 .exchange(link, method.clone(), path, body.clone())
                 .await
-        {
-            return Ok(reply);
+            {
+                Err(Failure {
+                    trouble: Trouble::NoReply,
+                    ..
+                }) => {}
+                answered => return answered,
+            }
         }
         let link = self
             .target
@@ -144,7 +149,16 @@ impl Pool {
                 .headers_mut()
                 .insert(header::AUTHORIZATION, authorization.clone());
         }
-        match link.sender.send_request(request).await {
+        // A connection that ends in the very moment in which the request is handed to it can leave the request without an
+        // answer for ever; its task's end is the answer then.
+        let sent = tokio::select! {
+            biased;
+            sent = link.sender.send_request(request) => sent.map_err(|error| {
+                Failure::of(if error.is_parse() { Trouble::Garbled } else { Trouble::NoReply }, &error)
+            }),
+            _ = &mut link.connection => Err(Failure::new(Trouble::NoReply, "the connection ended")),
+        };
+        match sent {
             Ok(reply) => {
                 let pool = Arc::clone(self);
                 Ok(reply.map(|incoming| ReplyStream {
@@ -153,7 +167,7 @@ impl Pool {
                     pool,
                 }))
             }
-            Err(error) => Err(Failure::of(Trouble::NoReply, &error)),
+            Err(failure) => Err(failure),
         }
     }
 

@@ -74,7 +74,7 @@ fn message(value: &Value, depth: u8) -> Option<String> {
                 .and_then(|inner: Value| message(&inner, depth + 1))
                 .or_else(|| Some(text.clone()))
         }
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(validation_error(text).unwrap_or_else(|| text.clone())),
         Value::Object(fields) if depth < DEEPEST => ["error", "message", "detail", "msg"]
             .iter()
             .filter_map(|name| fields.get(*name))
@@ -84,6 +84,21 @@ fn message(value: &Value, depth: u8) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What matters of pydantic's list of errors as Python prints it, `[{'loc': ('body', 'x'), 'msg': '…', 'input': {…}}]`:
+/// its `input` is the request again, prompt and all.
+fn validation_error(text: &str) -> Option<String> {
+    let list = text.strip_prefix("[{'")?;
+    let between = |mark: &str, end: char| {
+        let from = list.find(mark)? + mark.len();
+        list.get(from..)?.split(end).next()
+    };
+    Some(format!(
+        "{}: {}",
+        between("'loc': (", ')')?.trim_end_matches(','),
+        between("'msg': '", '\'')?
+    ))
 }
 
 fn param(value: &Value) -> Option<String> {
@@ -124,6 +139,10 @@ mod tests {
             (
                 r#"{"detail":[{"loc":["body"],"msg":"extra fields"}]}"#,
                 "extra fields",
+            ),
+            (
+                r#"{"object":"error","message":"[{'type': 'extra_forbidden', 'loc': ('body', 'x'), 'msg': 'Extra inputs', 'input': {'secret'}}]"}"#,
+                "'body', 'x': Extra inputs",
             ),
             ("plain words\n", "plain words"),
             ("", "no reason given"),

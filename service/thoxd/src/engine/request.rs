@@ -112,6 +112,14 @@ impl<'a> Fields<'a> {
             put(&mut out, "stream_options", r#"{"include_usage":true}"#);
             is_changed = true;
         }
+        if let Some(tokens) = adapter.default_max_tokens
+            && !["max_tokens", "max_completion_tokens"]
+                .iter()
+                .any(|name| self.get(name).is_some_and(|value| value != "null"))
+        {
+            put(&mut out, "max_tokens", &tokens.to_string());
+            is_changed = true;
+        }
         if !is_changed {
             return body.clone();
         }
@@ -124,7 +132,16 @@ impl<'a> Fields<'a> {
         if changes.own.contains(&name) || adapter.left_out.contains(&name) {
             return Edit::Drop;
         }
+        // A null says what a missing field says, and some engines refuse it.
+        if field.value == "null" {
+            return Edit::Drop;
+        }
         match name {
+            "tools"
+                if adapter.ignores_tool_choice && self.get("tool_choice") == Some("\"none\"") =>
+            {
+                return Edit::Drop;
+            }
             "model" => {
                 return match serde_json::to_string(changes.model) {
                     Ok(model) if model == field.value => Edit::Keep,
@@ -224,12 +241,12 @@ mod tests {
         let body = r#"{"model":"own:7b","request_id":7,"stream":false}"#;
         assert_eq!(
             sent(EngineKind::Trtllm, Variant::JetsonServer, true, body),
-            r#"{"model":"own:7b","stream":true}"#
+            r#"{"model":"own:7b","stream":true,"max_tokens":2048}"#
         );
         let body = r#"{"model":"own:7b"}"#;
         assert_eq!(
             sent(EngineKind::Trtllm, Variant::JetsonServer, true, body),
-            r#"{"model":"own:7b","stream":true}"#
+            r#"{"model":"own:7b","stream":true,"max_tokens":2048}"#
         );
     }
 
@@ -246,7 +263,7 @@ mod tests {
         );
         assert_eq!(
             sent(EngineKind::EdgeLlm, Variant::Current, false, body),
-            r#"{"model":"own:7b","max_completion_tokens":5,"metadata":{}}"#
+            r#"{"model":"own:7b","max_completion_tokens":5}"#
         );
         let both = r#"{"model":"own:7b","max_completion_tokens":5,"max_tokens":9}"#;
         assert_eq!(

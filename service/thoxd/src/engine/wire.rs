@@ -89,7 +89,7 @@ impl Target {
 #[derive(Debug)]
 pub struct Link {
     pub(super) sender: SendRequest<Full<Bytes>>,
-    _connection: AbortOnDropHandle<()>,
+    pub(super) connection: AbortOnDropHandle<()>,
 }
 
 impl Link {
@@ -106,7 +106,7 @@ impl Link {
         });
         Ok(Self {
             sender,
-            _connection: task,
+            connection: task,
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::engine::{
     Engine, Failure, ReplyStream, Trouble,
     adapter::EndMark,
     choices::Seen,
-    chunk::{self, Edits, Piece},
+    chunk::{self, Edits, Piece, Usage},
     refusal,
     sse::Events,
 };
@@ -158,6 +158,12 @@ impl Answer {
         }
     }
 
+    /// Whether everything for the client has been given out.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.state != State::Live && self.ready.is_empty()
+    }
+
     /// Reads on until something is ready for the client or the reply has ended.
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -206,10 +212,14 @@ impl Answer {
 
     /// The engine sends nothing just now: is it too long?
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = if self.state == State::Live {
-            self.engine.stall_timeout
-        } else {
-            ENDING
+        let limit = match (self.state, self.editor.seen.pieces) {
+            // A head, and at TensorRT-LLM a first piece with the role alone, come before the prompt is worked through.
+            (State::Live, 0 | 1) => self
+                .engine
+                .first_byte_timeout
+                .max(self.engine.stall_timeout),
+            (State::Live, _) => self.engine.stall_timeout,
+            (State::Ending | State::Over, _) => ENDING,
         };
         let deadline = self.last_byte + limit;
         if Instant::now() >= deadline {
@@ -285,8 +295,13 @@ impl Answer {
 
     fn finish(&mut self) {
         self.editor.finish(&mut self.ready);
+        // An engine that does not count sends about one token a piece.
+        let counted = self.editor.seen.usage.unwrap_or(Usage {
+            prompt_tokens: 0,
+            completion_tokens: self.editor.seen.pieces,
+        });
         self.record
-            .completed(self.editor.seen.usage, self.editor.seen.pieces);
+            .completed(Some(counted), self.editor.seen.pieces);
         self.state = if self.upstream.is_some() {
             State::Ending
         } else {
@@ -296,7 +311,7 @@ impl Answer {
 
     fn fail(&mut self, failure: &Failure) {
         let error = failure.to_api(&self.engine.name).cause(&failure.cause);
-        self.shared.report(&self.engine, failure.outcome());
+        self.shared.failed(&self.engine, failure.outcome(), failure);
         self.editor.ended = Some(Err(error));
         self.upstream = None;
     }
@@ -378,6 +393,16 @@ impl Editor {
                 },
                 ready,
             );
+            self.flush(ready);
+        }
+        // llama.cpp's completions count on the last piece; who asked for the count gets it where OpenAI sends it.
+        if let (Framing::EventStream { .. }, true, Some(usage), None) = (
+            &self.framing,
+            self.edits.keeps_usage,
+            self.seen.usage,
+            &self.seen.usage_text,
+        ) {
+            self.event(&usage.as_piece(self.endpoint), ready);
             self.flush(ready);
         }
         ready.push_back(match &self.framing {

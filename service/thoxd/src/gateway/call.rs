@@ -245,10 +245,19 @@ impl Shared {
         Ok(candidates)
     }
 
-    /// Takes an outcome into the engine's circuit and publishes what changed.
-    pub(super) fn report(&self, engine: &Engine, outcome: Outcome) {
+    /// Takes an answer of a living engine into its circuit, also one that is the client's fault.
+    fn answered(&self, engine: &Engine) {
+        engine.report(Outcome::Answered);
+    }
+
+    /// Takes a failure into the engine's circuit and publishes what changed.
+    pub(super) fn failed(&self, engine: &Engine, outcome: Outcome, cause: &dyn std::fmt::Display) {
+        if outcome == Outcome::Failed {
+            engine.failed_because(cause);
+        }
         if engine.report(outcome) == Change::Opened {
-            tracing::warn!(engine = %engine.name, failures = engine.patience().failures, "too many failures in a row: the engine is left alone for a while");
+            let failures = engine.patience().failures;
+            tracing::warn!(engine = %engine.name, failures, %cause, "too many failures in a row: the engine is left alone for a while");
             self.worlds.publish();
         }
     }
@@ -344,7 +353,7 @@ impl Attempt<'_> {
                 Err(failure) => return Err(self.missed(&failure, record)),
             }
         };
-        self.shared.report(engine, Outcome::Answered);
+        self.shared.answered(engine);
         Ok(Reply {
             backend: Arc::clone(&engine.backend),
             reason: self.candidate.reason,
@@ -399,6 +408,9 @@ impl Attempt<'_> {
             keeps_usage: !is_stream || is_socket || self.peek.wants_usage,
             is_stream,
             repairs_tool_calls: adapter.tool_calls_need_repair,
+            supplies_finish_reason: !is_stream
+                && adapter.end == EndMark::EndOfBody
+                && self.request.endpoint != Endpoint::Embeddings,
         }
     }
 
@@ -437,7 +449,7 @@ impl Attempt<'_> {
     }
 
     fn missed(&self, failure: &Failure, mut record: Record) -> Missed {
-        self.shared.report(self.engine, failure.outcome());
+        self.shared.failed(self.engine, failure.outcome(), failure);
         record.left();
         let error = failure.to_api(&self.engine.name).cause(failure);
         Missed {
@@ -454,8 +466,12 @@ impl Attempt<'_> {
             Ok(Ok(bytes)) => bytes,
             Ok(Err(_)) | Err(_) => Bytes::new(),
         };
-        self.shared
-            .report(self.engine, Outcome::of_status(status.as_u16()));
+        let outcome = Outcome::of_status(status.as_u16());
+        self.shared.failed(
+            self.engine,
+            outcome,
+            &format_args!("answered {}", status.as_u16()),
+        );
         if status == StatusCode::NOT_FOUND {
             self.shared.worlds.look_again();
         }

@@ -167,9 +167,12 @@ impl Worlds {
 fn view_of(engine: &Engine, sighting: &Sighting) -> thox_policy::world::Engine {
     let state = if engine.is_resting() && sighting.state.is_usable() {
         let patience = engine.patience();
+        let cause = engine.last_failure();
         EngineState::Resting(Arc::from(format!(
-            "{} requests in a row failed; it is asked again every {:?}",
-            patience.failures, patience.open_for
+            "{} requests in a row failed, the last one because it {}; it is asked again every {:?}",
+            patience.failures,
+            cause.as_deref().unwrap_or("gave no answer"),
+            patience.open_for
         )))
     } else {
         sighting.state.clone()

@@ -3,7 +3,7 @@
 use super::{Sighting, Worlds};
 use crate::{
     engine::{
-        Engine, Failure,
+        Engine, Failure, Trouble,
         survey::{Known, Report, survey},
     },
     lifetime::Lifetime,
@@ -28,7 +28,11 @@ impl Worlds {
                 loop {
                     // Subscribed before the look: a nudge that comes during it counts for the next one.
                     let nudge = worlds.nudge.notified();
-                    let seen = survey(&engine, &mut known).await;
+                    let mut seen = survey(&engine, &mut known).await;
+                    // One look that broke is no engine that is gone; one that nobody answers is.
+                    if matches!(&seen, Err(failure) if failure.trouble != Trouble::Unreachable) {
+                        seen = survey(&engine, &mut known).await;
+                    }
                     worlds.saw(index, &engine, seen);
                     if std::mem::take(&mut is_first) {
                         looked.add_permits(1);

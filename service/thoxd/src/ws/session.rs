@@ -68,6 +68,8 @@ pub(super) struct Session {
 
 struct Active {
     id: Option<Box<str>>,
+    /// Its last message has been given out: the id is free again while the engine's connection is still wound up.
+    is_answered: bool,
     state: State,
 }
 
@@ -197,6 +199,11 @@ impl Session {
             };
             match active.poll(cx) {
                 Poll::Ready(Some(bytes)) => {
+                    active.is_answered = match &active.state {
+                        State::Over => true,
+                        State::Streaming(answer) => answer.is_answered(),
+                        State::Starting(_) => false,
+                    };
                     self.requests.push_back(active);
                     return Poll::Ready(bytes);
                 }
@@ -261,7 +268,7 @@ impl Session {
                 let at = self
                     .requests
                     .iter()
-                    .position(|active| active.id == request_id);
+                    .position(|active| !active.is_answered && active.id == request_id);
                 let reply = match at.and_then(|at| self.requests.remove(at)) {
                     Some(_stopped) => {
                         ApiError::new(ErrorKind::Cancelled, "the request was cancelled, as asked.")
@@ -290,7 +297,11 @@ impl Session {
             );
             return Err(ApiError::new(ErrorKind::QueueFull, message));
         }
-        if self.requests.iter().any(|active| active.id == request_id) {
+        if self
+            .requests
+            .iter()
+            .any(|active| !active.is_answered && active.id == request_id)
+        {
             let message = "a request with this `request_id`, or none, is under way on this connection: give each its own.";
             return Err(ApiError::new(ErrorKind::InvalidRequest, message).param("request_id"));
         }
@@ -312,6 +323,7 @@ impl Session {
         let call = Box::pin(async move { gateway.call(request).await });
         self.requests.push_back(Active {
             id: request_id,
+            is_answered: false,
             state: State::Starting(call),
         });
         Ok(())
