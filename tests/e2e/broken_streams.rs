@@ -5,9 +5,8 @@ use crate::stage::{
     CHAT, KINDS, Stage, ask, ask_stream, assert_error, assert_error_object, name_of,
 };
 use std::time::{Duration, Instant};
-use thox_tests::client::{Connection, Ending, begin};
+use thox_tests::client::{Ending, begin};
 use thox_tests::doubles::{Answering, Fault, Kind};
-use thox_tests::patience::within;
 use thox_tests::stream::Streamed;
 use thox_tests::thoxd::Builder;
 
@@ -124,7 +123,10 @@ async fn an_engine_that_stalls() {
     for kind in KINDS {
         let section = format!("engines.{}", name_of(kind));
         let stage = Stage::with(kind, |b| {
-            many_failures(b).text(&section, "stall_timeout", "500ms")
+            // Before the first content the engine may be at the prompt still: the other limit holds there.
+            many_failures(b)
+                .text(&section, "stall_timeout", "500ms")
+                .text(&section, "first_byte_timeout", "600ms")
         })
         .await;
         for after in [1, 3] {
@@ -177,23 +179,6 @@ async fn an_engines_own_error_event() {
         let streamed = stage.stream(&ask_stream("x")).await;
         assert_broken(&streamed, kind, "error event", "engine_error");
     }
-}
-
-#[tokio::test]
-async fn the_connection_closes_after_the_error() {
-    let stage = Stage::with(Kind::Ollama, many_failures).await;
-    stage.fault(Fault::Close { after: 2 });
-    let mut connection = Connection::open(stage.address()).await.unwrap();
-    connection.post(CHAT, &ask_stream("x")).await.unwrap();
-    let (reply, mut connection) = connection.receive().await.whole_and_connection().await;
-    assert_eq!(reply.ending, Ending::Complete);
-    let mut rest = Vec::new();
-    let closed = thox_tests::http1::fill(connection.stream(), &mut rest);
-    assert_eq!(
-        within("the connection to close", closed).await.unwrap_or(0),
-        0,
-        "{rest:?}"
-    );
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ pub struct Seen {
     pub usage_text: Option<Box<str>>,
     /// Pieces with choices.
     pub pieces: u64,
+    /// Whether one of them had more to say than the role, which some engines send before they read the prompt.
+    pub has_content: bool,
     role: bool,
     tool_calls: u64,
 }
@@ -65,6 +67,12 @@ pub(super) fn edit(
         let lacks_role =
             choice.is_delta && !seen.role && (!has("\"role\"") || has("\"role\":null"));
         let lacks_reason = edits.supplies_finish_reason && choice.finish_reason.is_none();
+        if !seen.has_content {
+            let is_empty =
+                has("\"content\":\"\"") || has("\"content\":null") || !has("\"content\"");
+            seen.has_content =
+                !choice.is_delta || !is_empty || has("\"tool_calls\":[{") || has("\"reasoning");
+        }
         let has_calls = edits.repairs_tool_calls && has("\"tool_calls\"");
         seen.role |= choice.is_delta && !lacks_role;
         let is_stop = choice.finish_reason == Some("stop");

@@ -212,13 +212,13 @@ impl Answer {
 
     /// The engine sends nothing just now: is it too long?
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = match (self.state, self.editor.seen.pieces) {
-            // A head, and at TensorRT-LLM a first piece with the role alone, come before the prompt is worked through.
-            (State::Live, 0 | 1) => self
+        let limit = match (self.state, self.editor.seen.has_content) {
+            // TensorRT-LLM sends a head and a piece with the role alone before it has worked through the prompt.
+            (State::Live, false) => self
                 .engine
                 .first_byte_timeout
                 .max(self.engine.stall_timeout),
-            (State::Live, _) => self.engine.stall_timeout,
+            (State::Live, true) => self.engine.stall_timeout,
             (State::Ending | State::Over, _) => ENDING,
         };
         let deadline = self.last_byte + limit;
