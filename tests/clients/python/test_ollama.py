@@ -183,6 +183,13 @@ def test_an_answer_that_ollama_breaks_off_is_an_error(client):
     assert "ollama" in caught.value.message.lower()
 
 
+def test_a_whole_answer_that_ollama_breaks_off_is_an_error_too(client):
+    """Ollama sends it with status 200 and without a finish reason."""
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(model="stuttering", messages=HELLO, temperature=0)
+    assert caught.value.status_code == 502
+
+
 def test_unloading_is_seen_and_the_next_request_loads_again(device, client, ollama):
     ask = {"model": "thox-coder", "messages": HELLO, "max_tokens": 4}
     client.chat.completions.create(**ask)
