@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use clap::Parser;
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 use thoxd::{
     daemon, observe,
     settings::{Settings, Sources},
@@ -22,6 +22,9 @@ struct Arguments {
     #[arg(long)]
     check: bool,
 }
+
+/// What is dropped needs no more than a few polls.
+const LAST_POLLS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     match start(Arguments::parse()) {
@@ -44,7 +47,11 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     }
     observe::log::start(&settings.log.level)
         .map_err(|error| anyhow::anyhow!("log.level = \"{}\": {error}", settings.log.level))?;
-    runtime()?.block_on(async { tokio::spawn(daemon::run(settings)).await })??;
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async { tokio::spawn(daemon::run(settings)).await });
+    // What is left is dropped here; a computation of the starter's that does not notice at once is not waited for.
+    runtime.shutdown_timeout(LAST_POLLS);
+    ended??;
     Ok(())
 }
 

@@ -99,7 +99,6 @@ pub async fn run(settings: Settings) -> Result<(), CannotStart> {
             "the time to finish is over: connections are cancelled"
         );
     }
-    lifetime.end().await;
     tracing::info!("stopped");
     Ok(())
 }

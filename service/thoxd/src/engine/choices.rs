@@ -4,7 +4,6 @@ use super::{
     chunk::{Edits, Usage},
     json::{self, Malformed},
 };
-use memchr::memmem;
 use serde_json::{Map, Value};
 
 /// What has gone by in a reply so far.
@@ -28,9 +27,17 @@ pub struct Seen {
 #[derive(Default)]
 struct Choice<'a> {
     finish_reason: Option<&'a str>,
-    /// `delta` or `message`.
-    part: &'a str,
     is_delta: bool,
+    part: Part,
+}
+
+/// What is in a `delta` or a `message`.
+#[derive(Default)]
+struct Part {
+    has_role: bool,
+    has_calls: bool,
+    has_content: bool,
+    has_reasoning: bool,
 }
 
 impl<'a> Choice<'a> {
@@ -42,12 +49,34 @@ impl<'a> Choice<'a> {
                 "finish_reason" if value != "null" => {
                     choice.finish_reason = Some(value.trim_matches('"'));
                 }
-                "delta" => (choice.part, choice.is_delta) = (value, true),
-                "message" => choice.part = value,
+                "delta" | "message" if value.starts_with('{') => {
+                    choice.is_delta = name == "delta";
+                    choice.part = Part::read(value)?;
+                }
+                "text" => choice.part.has_content = true,
                 _ => {}
             }
         }
         Ok(choice)
+    }
+}
+
+impl Part {
+    fn read(text: &str) -> Result<Self, Malformed> {
+        let mut part = Self::default();
+        for member in json::members(text) {
+            let (name, value) = member?;
+            let is_something = !matches!(value, "null" | "\"\"" | "[]");
+            match &*name {
+                "role" => part.has_role = is_something,
+                "tool_calls" => part.has_calls = is_something,
+                "reasoning" => part.has_reasoning = true,
+                "content" | "reasoning_content" => part.has_content |= is_something,
+                _ => {}
+            }
+        }
+        part.has_content |= part.has_calls || part.has_reasoning;
+        Ok(part)
     }
 }
 
@@ -61,26 +90,23 @@ pub(super) fn edit(
     let mut needs_repair = false;
     let mut count = 0_u64;
     for element in json::elements(text) {
-        let choice = Choice::read(element?)?;
+        let Choice {
+            finish_reason,
+            is_delta,
+            part,
+        } = Choice::read(element?)?;
         count += 1;
-        let has = |name: &str| memmem::find(choice.part.as_bytes(), name.as_bytes()).is_some();
-        let lacks_role =
-            choice.is_delta && !seen.role && (!has("\"role\"") || has("\"role\":null"));
-        let lacks_reason = edits.supplies_finish_reason && choice.finish_reason.is_none();
-        if !seen.has_content {
-            let is_empty =
-                has("\"content\":\"\"") || has("\"content\":null") || !has("\"content\"");
-            seen.has_content =
-                !choice.is_delta || !is_empty || has("\"tool_calls\":[{") || has("\"reasoning");
-        }
-        let has_calls = edits.repairs_tool_calls && has("\"tool_calls\"");
-        seen.role |= choice.is_delta && !lacks_role;
-        let is_stop = choice.finish_reason == Some("stop");
+        seen.has_content |= part.has_content;
+        let lacks_role = is_delta && !seen.role && !part.has_role;
+        let lacks_reason = edits.supplies_finish_reason && finish_reason.is_none();
+        let has_calls = edits.repairs_tool_calls && part.has_calls;
+        seen.role |= is_delta && !lacks_role;
+        let is_stop = finish_reason == Some("stop");
         let wrong_finish =
             edits.repairs_tool_calls && is_stop && (has_calls || seen.tool_calls > 0);
         needs_repair |=
-            lacks_reason || lacks_role || has_calls || wrong_finish || has("\"reasoning\"");
-        if let Some(finish) = choice.finish_reason {
+            lacks_reason || lacks_role || has_calls || wrong_finish || part.has_reasoning;
+        if let Some(finish) = finish_reason {
             seen.finish_reason = Some(if wrong_finish {
                 "tool_calls".into()
             } else {

@@ -60,6 +60,7 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePer
             }
         };
         tokio::select! {
+            biased;
             result = connection.as_mut() => {
                 if result.is_err() && line.speaks_http2() {
                     let message = "this port speaks HTTP/1.1. HTTP/2 comes with TLS; leave `--http2-prior-knowledge` or its like out.";

@@ -1,4 +1,6 @@
 //! Tasks and their end: every task of the daemon runs on one tracker and hears of shutdown by one token.
+//!
+//! What still runs when the drain's deadline is over is dropped with the runtime: every clean-up lives in `Drop`.
 
 use std::{future::Future, time::Duration};
 use tokio_util::{
@@ -12,20 +14,12 @@ pub struct Lifetime {
     work: TaskTracker,
     background: TaskTracker,
     stopping: CancellationToken,
-    ended: CancellationToken,
 }
 
 impl Lifetime {
-    /// Runs a task that serves a client: shutdown waits for it until the drain's deadline, then cancels it.
+    /// Runs a task that serves a client: shutdown waits for it until the drain's deadline.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let ended = self.ended.clone();
-        self.work.spawn(async move {
-            tokio::select! {
-                biased;
-                () = task => {}
-                () = ended.cancelled() => {}
-            }
-        });
+        self.work.spawn(task);
     }
 
     /// Runs a task that is ended when its handle is dropped.
@@ -36,25 +30,14 @@ impl Lifetime {
         AbortOnDropHandle::new(self.background.spawn(task))
     }
 
-    /// Runs a task that serves others and ends with the process: shutdown stops it after everything else.
+    /// Runs a task that serves others and ends with the process.
     pub fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let ended = self.ended.clone();
-        self.background.spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = task => {}
-            }
-        });
+        self.background.spawn(task);
     }
 
     /// Ready when the daemon begins to stop: accept nothing new, finish what is under way.
     pub async fn stopping(&self) {
         self.stopping.cancelled().await;
-    }
-
-    /// Ready when the time to finish is over as well.
-    pub async fn ended(&self) {
-        self.ended.cancelled().await;
     }
 
     /// Whether the daemon has begun to stop.
@@ -73,16 +56,5 @@ impl Lifetime {
         self.work.close();
         let _ = tokio::time::timeout(deadline, self.work.wait()).await;
         self.work.len()
-    }
-
-    /// Ends what still runs and waits a moment until it has.
-    pub async fn end(&self) {
-        /// What is cancelled needs no more than a few polls; a task that blocks is left to the process's exit.
-        const LAST_POLLS: Duration = Duration::from_secs(1);
-        self.ended.cancel();
-        self.work.close();
-        self.background.close();
-        let all = async { tokio::join!(self.work.wait(), self.background.wait()) };
-        let _ = tokio::time::timeout(LAST_POLLS, all).await;
     }
 }
