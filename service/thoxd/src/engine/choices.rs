@@ -19,6 +19,8 @@ pub struct Seen {
     pub pieces: u64,
     /// Whether one of them had more to say than the role, which some engines send before they read the prompt.
     pub has_content: bool,
+    /// Whether the last piece was a plain part of one answer: nothing repaired, nothing ended, nothing counted.
+    pub is_plain: bool,
     role: bool,
     tool_calls: u64,
 }
@@ -115,6 +117,7 @@ pub(super) fn edit(
         }
     }
     seen.pieces += u64::from(count > 0);
+    seen.is_plain = count == 1 && !needs_repair && seen.finish_reason.is_none();
     if !needs_repair {
         out.extend_from_slice(text.as_bytes());
         return Ok(());

@@ -139,6 +139,7 @@ fn edit_members(
 ) -> Result<Piece, Malformed> {
     let mut piece = Piece::Content;
     let mut usage = None;
+    seen.is_plain = false;
     out.extend_from_slice(edits.front.as_bytes());
     for member in json::members(json) {
         let (name, value) = member?;
@@ -162,6 +163,7 @@ fn edit_members(
         }
     }
     if let Some(value) = usage.filter(|value| *value != "null") {
+        seen.is_plain = false;
         // Ollama's completions carry a zero count in every chunk; the true one comes last, without choices.
         if let Ok(count) = serde_json::from_str::<Usage>(value)
             && count != Usage::default()

@@ -4,6 +4,7 @@
 //! - [`request`]: a client's request as the engine at hand takes it.
 //! - [`chunk`]: an engine's JSON as the client is promised it; [`choices`]: the repairs inside `choices`.
 //! - [`json`]: members of an object as they stand in the text.
+//! - [`shape`]: the same piece again with another content.
 //! - [`sse`]: events out of an engine's stream of bytes.
 //! - [`refusal`]: an engine's error replies, in whatever form, as ours.
 //! - [`pool`]: HTTP/1.1 connections, kept open between requests; [`wire`]: how one is made.
@@ -20,6 +21,7 @@ pub mod json;
 pub mod pool;
 pub mod refusal;
 pub mod request;
+pub mod shape;
 pub mod slots;
 pub mod sse;
 pub mod survey;
