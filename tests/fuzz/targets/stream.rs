@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 use thoxd::engine::chunk::{Edits, Front, Piece, Seen, edit};
+use thoxd::engine::shape::Shape;
 use thoxd::engine::sse::{Events, NoEvent};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
@@ -19,15 +20,30 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         keeps_usage: settings & 1 != 0,
         is_stream: settings & 2 != 0,
         repairs_tool_calls: settings & 4 != 0,
+        supplies_finish_reason: false,
+        supplies_finish_reason: settings & 8 != 0,
     };
-    let mut seen = Seen::default();
+    let (mut seen, mut shaped) = (Seen::default(), Seen::default());
+    let mut shape: Option<Shape> = None;
     for event in whole.0 {
         let mut out = b"kept".to_vec();
         match edit(&event, &edits, &mut seen, &mut out) {
-            Err(_) => assert_eq!(out, b"kept", "a chunk that cannot be read leaves nothing behind"),
-            Ok(Piece::Error) => {}
+            Err(_) => {
+                assert_eq!(out, b"kept", "a chunk that cannot be read leaves nothing behind");
+                // The stream ends here.
+                return;
+            }
+            Ok(Piece::Error) => return,
             Ok(Piece::Content | Piece::Count) => check(&out[4..], &event),
         }
+        // The short way, by the shape of the piece before, comes to the same.
+        let mut short = b"kept".to_vec();
+        if shape.as_ref().and_then(|shape| shape.apply(&event, &mut short)).is_none() {
+            assert_eq!(short, b"kept");
+            let _ = edit(&event, &edits, &mut shaped, &mut short);
+            shape = shaped.is_plain.then(|| Shape::learn(&event, &short[4..])).flatten();
+        }
+        assert_eq!(String::from_utf8_lossy(&short), String::from_utf8_lossy(&out));
     }
 });
 
