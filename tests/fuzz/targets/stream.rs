@@ -20,7 +20,6 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         keeps_usage: settings & 1 != 0,
         is_stream: settings & 2 != 0,
         repairs_tool_calls: settings & 4 != 0,
-        supplies_finish_reason: false,
         supplies_finish_reason: settings & 8 != 0,
     };
     let (mut seen, mut shaped) = (Seen::default(), Seen::default());
