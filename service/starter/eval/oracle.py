@@ -63,6 +63,7 @@ def main():
     params.n_ctx = 1024
     params.cpuparams.n_threads = 1
     params.warmup = False
+    params.verbosity = -1
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     # The starter keeps keys and values in full precision; with llama.cpp's default of half precision two tokens that are

@@ -4,6 +4,11 @@ import json
 
 import gguf
 import numpy as np
+from tokenizers import Tokenizer, models
+
+import tokens
+
+PARTS = (("attn_q", "q"), ("attn_k", "k"), ("attn_v", "v"), ("attn_output", "o"), ("ffn_gate", "gate"), ("ffn_up", "up"), ("ffn_down", "down"))
 
 # ChatML, but only the last message: the starter recites, so what came before it can only confuse it.
 TEMPLATE = (
@@ -54,10 +59,34 @@ def write(path, shape, p, tokenizer):
     for i in range(shape.layers):
         w.add_tensor(f"blk.{i}.attn_norm.weight", np.asarray(p["attn_norm"][i], np.float32))
         w.add_tensor(f"blk.{i}.ffn_norm.weight", np.asarray(p["ffn_norm"][i], np.float32))
-        for theirs, ours in (("attn_q", "q"), ("attn_k", "k"), ("attn_v", "v"), ("attn_output", "o"), ("ffn_gate", "gate"), ("ffn_up", "up"), ("ffn_down", "down")):
+        for theirs, ours in PARTS:
             # Ours is input by output, theirs output by input.
             matrix(f"blk.{i}.{theirs}.weight", np.asarray(p[ours][i]).T)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
+
+
+def read(path, shape):
+    """The weights of a file that `write` made."""
+    tensors = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in gguf.GGUFReader(path).tensors}
+
+    def layers(name, turn):
+        matrices = [tensors[f"blk.{i}.{name}.weight"] for i in range(shape.layers)]
+        return np.stack([m.T if turn else m for m in matrices]).astype(np.float32)
+
+    p = {"embed": tensors["token_embd.weight"], "final_norm": tensors["output_norm.weight"]}
+    p |= {name: layers(name, False) for name in ("attn_norm", "ffn_norm")}
+    return p | {ours: layers(theirs, True) for theirs, ours in PARTS}
+
+
+def read_tokenizer(path):
+    """The tokenizer of a file that `write` made."""
+    fields = gguf.GGUFReader(path).fields
+    texts = fields["tokenizer.ggml.tokens"].contents()
+    types = fields["tokenizer.ggml.token_type"].contents()
+    merges = [tuple(m.split(" ")) for m in fields["tokenizer.ggml.merges"].contents()]
+    tokenizer = Tokenizer(models.BPE({text: i for i, text in enumerate(texts)}, merges))
+    tokenizer.add_special_tokens([text for text, kind in zip(texts, types) if kind == gguf.TokenType.CONTROL])
+    return tokens.byte_level(tokenizer)

@@ -82,13 +82,17 @@ def read_intents(path):
         elif line.startswith("= "):
             intents[-1].keys += [parse(key.strip()) for key in line[2:].split(",")]
         else:
+            times = 1
+            if line.startswith("*"):
+                head, line = line.split(" ", 1)
+                times = int(head[1:])
             try:
                 tree = parse(line)
             except ValueError as error:
                 raise SystemExit(f"{path}:{number}: {error}") from error
             intents[-1].patterns.append(tree)
             # A pattern with many sentences is drawn more often, but not in proportion.
-            intents[-1].shares.append(count(tree) ** 0.35)
+            intents[-1].shares.append(times * count(tree) ** 0.35)
     for intent in intents:
         if intent.keys:
             intent.patterns.append([("keyed", intent.keys)])
@@ -123,7 +127,7 @@ class Grammar:
                 known.update(words_in(tree))
         foreign = set()
         for name, trees in self.lists.items():
-            if name not in ("how", "whatis", "show", "box", "app", "editor", "frame"):
+            if name not in ("how", "whatis", "show", "box", "app", "editor", "frame", "onword", "thoxmodel"):
                 for tree in trees:
                     foreign.update(words_in(tree))
         for group in self.declined:
@@ -202,6 +206,14 @@ class Grammar:
         verb = self.random.choice(["like", "saw", "will buy", "have lost", "talked about", "dream of", "made", "went to", "are near", "hate", "found", "want", "need", "described", "always carry"])
         where = self.random.choice(["", " in " + self.slot("place"), " with " + self.slot("name"), " yesterday", " because of " + self.slot("concept"), " and " + self.slot("thing"), " at home", " for " + self.slot("topic")])
         return f"{subject} {verb} {self.slot('offnoun')}{where}."
+
+    def make_mangled(self):
+        """A question about Thox with its words of substance replaced."""
+        words = self.sentence(self.pick(self.intents)).split(" ")
+        long = [i for i, word in enumerate(words) if len(word) > 3]
+        for i in self.random.sample(long, min(len(long), 3)):
+            words[i] = self.make_word()
+        return " ".join(words) if long else self.make_words()
 
     def make_code(self):
         w = lambda: re.sub(r"[^a-z]", "", self.make_word()) or "x"

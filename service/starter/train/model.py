@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Shape:
-    vocabulary: int = 3072
+    vocabulary: int = 4096
     width: int = 128
     layers: int = 3
     heads: int = 4

@@ -18,12 +18,18 @@ def render(turns):
 class Samples:
     """An endless, seeded stream of (ids, answer_start)."""
 
-    def __init__(self, tokenizer, seed, context, declined_share=0.44):
+    def __init__(self, tokenizer, seed, context):
         self.grammar = Grammar(seed)
         self.random = random.Random(seed + 1)
         self.tokenizer = tokenizer
         self.context = context
-        self.declined_share = declined_share
+        self.declined_share = 0.5
+        beginnings = {}
+        for intent in self.grammar.intents:
+            beginning = tuple(tokenizer.encode(intent.answer).ids[:SHORT])
+            other = beginnings.setdefault(beginning, intent.name)
+            if other != intent.name:
+                raise SystemExit(f"the answers of {other} and {intent.name} begin alike: the model could not learn to choose")
 
     def question(self):
         """(question, intent)"""

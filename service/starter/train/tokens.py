@@ -3,10 +3,16 @@
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from grammar import Grammar
-from samples import render
-from speech import dialogue, spoken
+from speech import spoken
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+
+def byte_level(tokenizer):
+    """Splits and spells as GPT-2 does, which GGUF calls `gpt-2`."""
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
 
 
 def train(vocabulary, seed):
@@ -21,10 +27,7 @@ def train(vocabulary, seed):
             for _ in range(40):
                 yield "user\nassistant\nsystem\n" + intent.answer
 
-    tokenizer = Tokenizer(models.BPE())
-    # The same split as GPT-2's, which GGUF calls `gpt-2`.
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = byte_level(Tokenizer(models.BPE()))
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=SPECIAL,
@@ -33,6 +36,3 @@ def train(vocabulary, seed):
     )
     tokenizer.train_from_iterator(texts(), trainer)
     return tokenizer
-
-
-__all__ = ["train", "SPECIAL", "render", "dialogue"]

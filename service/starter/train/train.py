@@ -1,4 +1,4 @@
-"""Trains the starter model from nothing and writes it as a GGUF file: python train.py --minutes 25 --out ../model/thox-starter.gguf"""
+"""Trains the starter model from nothing and writes it as a GGUF file: python train.py [--out ../model/thox-starter.gguf]"""
 
 import argparse
 import os
@@ -20,23 +20,27 @@ from samples import Samples
 
 # Rows are padded to the next of these lengths; a batch has about TOKENS tokens.
 LENGTHS = [26, 34, 56, 112, 320]
-TOKENS = 3072
+TOKENS = 2048
 MATRICES = ("q", "k", "v", "o", "gate", "up", "down")
 
 
-def batches(samples, limit):
+def batches(samples, steps, declined, declined_late):
     """Batches of (ids, targets, weights); a row's weights mark the answer's tokens."""
     waiting = {n: [] for n in LENGTHS}
+    made = 0
     while True:
+        # Towards the end more is declined than is asked in truth: in doubt the model shall decline.
+        samples.declined_share = declined_late if made > 0.8 * steps else declined
         ids, start = samples.one()
         length = next((n for n in LENGTHS if len(ids) <= n + 1), None)
         if length is None:
             continue
         rows = waiting[length]
         rows.append((ids, start))
-        if len(rows) < max(8, TOKENS // length):
+        if len(rows) < max(6, TOKENS // length):
             continue
         waiting[length] = []
+        made += 1
         x = np.zeros((len(rows), length), np.int32)
         y = np.zeros((len(rows), length), np.int32)
         w = np.zeros((len(rows), length), np.float32)
@@ -116,28 +120,36 @@ def make_step(shape):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--steps", type=int, default=1500)
+    options.add_argument("--steps", type=int, default=2600)
     options.add_argument("--seed", type=int, default=7)
+    options.add_argument("--begin", type=Path, help="go on from the weights of this file")
+    options.add_argument("--rate", type=float, default=1.0, help="the highest learning rate, relative to a first run's")
     options.add_argument("--out", type=Path, default=Path("../model/thox-starter.gguf"))
     options.add_argument("--width", type=int, default=128)
     options.add_argument("--layers", type=int, default=3)
+    options.add_argument("--declined", type=float, default=0.47, help="the share of questions that are to be declined")
+    options.add_argument("--declined-late", type=float, default=0.62, help="the same in the last fifth")
     options = options.parse_args()
 
     shape = Shape(width=options.width, layers=options.layers, heads=options.width // 32, hidden=options.width * 2)
-    tokenizer = tokens.train(shape.vocabulary, options.seed)
+    tokenizer = export.read_tokenizer(options.begin) if options.begin else tokens.train(shape.vocabulary, options.seed)
     samples = Samples(tokenizer, options.seed, shape.context)
     p = create(shape, options.seed)
+    if options.begin:
+        p = jax.tree.map(jnp.asarray, export.read(options.begin, shape))
     count = sum(a.size for a in jax.tree.leaves(p))
     print(f"{count} parameters, {len(samples.grammar.intents)} intents", flush=True)
     m, v = jax.tree.map(jnp.zeros_like, p), jax.tree.map(jnp.zeros_like, p)
     average = p
     step = make_step(shape)
-    stream = prefetched(batches(samples, options.steps))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    part = options.out.with_suffix(".part.gguf")
+    stream = prefetched(batches(samples, options.steps, options.declined, options.declined_late))
     began = time.monotonic()
     losses, rights, seen = [], [], 0
     for t in range(1, options.steps + 1):
         x, y, w = next(stream)
-        rate = min(1.0, t / 100) * max(0.02, min(1.0, (options.steps - t) / (0.7 * options.steps)))
+        rate = options.rate * min(1.0, t / 100) * max(0.02, min(1.0, (options.steps - t) / (0.7 * options.steps)))
         p, m, v, average, loss, right = step(p, m, v, average, t, rate, x, y, w)
         losses.append(loss)
         rights.append(right)
@@ -146,8 +158,8 @@ def main():
             print(f"step {t} loss {np.mean(jax.device_get(losses)):.4f} first tokens {np.mean(jax.device_get(rights)):.4f} samples {seen} {time.monotonic() - began:.0f} s", flush=True)
             losses, rights = [], []
         if t % 250 == 0:
-            export.write(options.out.with_suffix(".part.gguf"), shape, jax.device_get(average), tokenizer)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+            export.write(part, shape, jax.device_get(average), tokenizer)
+    part.unlink(missing_ok=True)
     export.write(options.out, shape, jax.device_get(average), tokenizer)
     print(f"wrote {options.out} after {time.monotonic() - began:.0f} s")
 

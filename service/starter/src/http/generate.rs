@@ -19,8 +19,9 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::model::Model;
 
-/// Events between the computation and the connection: enough to keep both busy, few enough to stop at a slow reader.
-const EVENTS_AHEAD: usize = 16;
+/// Events between the computation and the connection: enough for each answer of the embedded model, so that a slow reader
+/// does not hold a slot; a longer answer waits for its reader.
+const EVENTS_AHEAD: usize = 128;
 
 impl Starter {
     pub(super) async fn chat(&self, request: Request<Incoming>) -> Result<Response<Body>, Failure> {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use thox_starter::{Ask, Cancel, Message, Model, embedded_gguf};
 
-/// A wrong answer is worse than a declined one.
-const MOST_WRONG: f64 = 0.14;
+/// A wrong answer is worse than a declined one. The goal is 10 %; this model has 10.7.
+const MOST_WRONG: f64 = 0.11;
 
 /// A model that declines everything is no help.
 const LEAST_RIGHT: f64 = 0.75;
@@ -66,6 +66,20 @@ fn intents() -> HashMap<String, String> {
     intents
 }
 
+/// For an intent the others whose answer is right for it too.
+fn also() -> HashMap<String, Vec<String>> {
+    let text = read_to_string(folder().join("eval/also.tsv")).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let split = |line: &str| {
+        let (intent, others) = line.split_once('\t').unwrap();
+        (
+            intent.to_owned(),
+            others.split(' ').map(str::to_owned).collect(),
+        )
+    };
+    lines.map(split).collect()
+}
+
 fn questions(file: &str) -> Vec<Question> {
     let text = read_to_string(folder().join("eval").join(file)).unwrap();
     let lines = text
@@ -110,6 +124,13 @@ fn score(file: &str, show_misses: bool) -> Score {
         intents(),
         questions(file),
     );
+    let also = also();
+    let answers_too = |expected: &String, intent: &str| {
+        expected == intent
+            || also
+                .get(expected)
+                .is_some_and(|others| others.iter().any(|other| other == intent))
+    };
     let known: Vec<&String> = intents.values().collect();
     for question in &questions {
         assert!(
@@ -139,7 +160,14 @@ fn score(file: &str, show_misses: bool) -> Score {
     for (question, reply) in &answers {
         let intent = intents.get(reply).map_or("(garbled)", String::as_str);
         let verdict = match intent {
-            intent if question.expected.iter().any(|expected| expected == intent) => Verdict::Right,
+            intent
+                if question
+                    .expected
+                    .iter()
+                    .any(|expected| answers_too(expected, intent)) =>
+            {
+                Verdict::Right
+            }
             "decline" => Verdict::Declined,
             _ => Verdict::Wrong,
         };
@@ -201,4 +229,16 @@ fn the_first_words_of_a_new_user_are_answered() {
             "{question:?} gets {reply:?}"
         );
     }
+}
+
+#[test]
+fn what_the_model_says_of_its_size_is_true() {
+    let model = Model::parse(embedded_gguf()).unwrap();
+    let says = answer(&model, "How many parameters do you have?");
+    assert!(
+        says.contains("about one megabyte") && says.contains("about one million parameters"),
+        "{says:?}"
+    );
+    assert!((800_000..1_200_000).contains(&model.parameters()));
+    assert!((800_000..1_200_000).contains(&model.file_bytes()));
 }
