@@ -24,6 +24,7 @@ class Samples:
         self.tokenizer = tokenizer
         self.context = context
         self.declined_share = 0.5
+        self.whole_share = 0.12
         beginnings = {}
         for intent in self.grammar.intents:
             beginning = tuple(tokenizer.encode(intent.answer).ids[:SHORT])
@@ -49,6 +50,7 @@ class Samples:
             prompt = render(dialogue(self.random, self.grammar, question))
         ids = self.tokenizer.encode(prompt).ids
         answer = self.tokenizer.encode(intent.answer + END).ids
-        if self.random.random() < 0.88:
+        whole = self.whole_share if intent in self.grammar.intents else 0.12
+        if self.random.random() < 1 - whole:
             answer = answer[:SHORT]
         return (ids + answer)[: self.context], len(ids)

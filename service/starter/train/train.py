@@ -129,11 +129,13 @@ def main():
     options.add_argument("--layers", type=int, default=3)
     options.add_argument("--declined", type=float, default=0.47, help="the share of questions that are to be declined")
     options.add_argument("--declined-late", type=float, default=0.62, help="the same in the last fifth")
+    options.add_argument("--whole", type=float, default=0.12, help="the share of answers that are learned to their end")
     options = options.parse_args()
 
     shape = Shape(width=options.width, layers=options.layers, heads=options.width // 32, hidden=options.width * 2)
     tokenizer = export.read_tokenizer(options.begin) if options.begin else tokens.train(shape.vocabulary, options.seed)
     samples = Samples(tokenizer, options.seed, shape.context)
+    samples.whole_share = options.whole
     p = create(shape, options.seed)
     if options.begin:
         p = jax.tree.map(jnp.asarray, export.read(options.begin, shape))
