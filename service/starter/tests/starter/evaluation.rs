@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thox_starter::{Ask, Cancel, Message, Model, embedded_gguf};
 
-/// A wrong answer is worse than a declined one. The goal is 10 %; this model has 10.7.
+/// A wrong answer is worse than a declined one.
 const MOST_WRONG: f64 = 0.09;
 
 /// A model that declines everything is no help.
