@@ -42,7 +42,7 @@ impl Plan {
         small: 10_000,
         large: 3_000,
         streams: 320,
-        first_bytes: 60,
+        first_bytes: 200,
         held: 500,
     };
     /// To see that everything works; its figures are worth little.

@@ -18,11 +18,10 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Some((&choice, body)) = input.split_first() else { return };
     let endpoint = ENDPOINTS[usize::from(choice) % 3];
     let adapter = adapter(KINDS[usize::from(choice) / 3 % 5], Variant::Current);
-    let Ok(peek) = peek(body, endpoint) else { return };
-
     let body = Bytes::copy_from_slice(body);
+    let Ok(peek) = peek(&body, endpoint) else { return };
     let changes = Changes { endpoint, model: "an \"engine's\" name", stream: peek.stream, own: &[] };
-    let sent = peek.fields.for_engine(&body, adapter, &changes);
+    let sent = peek.fields.for_engine(&body, adapter, &changes).to_bytes();
     // A body that nests deeper than a tree may is forwarded unread: there is nothing to compare.
     let Ok(before) = serde_json::from_slice::<Value>(&body) else { return };
     let after: Value = serde_json::from_slice(&sent).expect("what is sent is JSON");

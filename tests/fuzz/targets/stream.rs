@@ -3,6 +3,7 @@
 //! The first bytes say where to cut; the rest is the stream.
 #![no_main]
 
+use bytes::BytesMut;
 use serde_json::Value;
 use thoxd::engine::chunk::{Edits, Front, Piece, Seen, edit};
 use thoxd::engine::shape::Shape;
@@ -25,10 +26,10 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let (mut seen, mut shaped) = (Seen::default(), Seen::default());
     let mut shape: Option<Shape> = None;
     for event in whole.0 {
-        let mut out = b"kept".to_vec();
+        let mut out = BytesMut::from(&b"kept"[..]);
         match edit(&event, &edits, &mut seen, &mut out) {
             Err(_) => {
-                assert_eq!(out, b"kept", "a chunk that cannot be read leaves nothing behind");
+                assert_eq!(out, &b"kept"[..], "a chunk that cannot be read leaves nothing behind");
                 // The stream ends here.
                 return;
             }
@@ -36,9 +37,9 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
             Ok(Piece::Content | Piece::Count) => check(&out[4..], &event),
         }
         // The short way, by the shape of the piece before, comes to the same.
-        let mut short = b"kept".to_vec();
+        let mut short = BytesMut::from(&b"kept"[..]);
         if shape.as_ref().and_then(|shape| shape.apply(&event, &mut short)).is_none() {
-            assert_eq!(short, b"kept");
+            assert_eq!(short, &b"kept"[..]);
             let _ = edit(&event, &edits, &mut shaped, &mut short);
             shape = shaped.is_plain.then(|| Shape::learn(&event, &short[4..])).flatten();
         }

@@ -2,8 +2,9 @@
 
 use super::{
     chunk::{Edits, Usage},
-    json::{self, Malformed},
+    json::{Cursor, Malformed},
 };
+use bytes::{BufMut, BytesMut};
 use serde_json::{Map, Value};
 
 /// What has gone by in a reply so far.
@@ -25,7 +26,7 @@ pub struct Seen {
     tool_calls: u64,
 }
 
-/// What has to be known of a choice, as it stands in the text.
+/// What has to be known of a choice.
 #[derive(Default)]
 struct Choice<'a> {
     finish_reason: Option<&'a str>,
@@ -43,60 +44,66 @@ struct Part {
 }
 
 impl<'a> Choice<'a> {
-    fn read(text: &'a str) -> Result<Self, Malformed> {
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
         let mut choice = Self::default();
-        for member in json::members(text) {
-            let (name, value) = member?;
-            match &*name {
-                "finish_reason" if value != "null" => {
-                    choice.finish_reason = Some(value.trim_matches('"'));
-                }
-                "delta" | "message" if value.starts_with('{') => {
+        cursor.object(|cursor, name| {
+            match name {
+                "delta" | "message" if cursor.is_at_object() => {
                     choice.is_delta = name == "delta";
-                    choice.part = Part::read(value)?;
+                    choice.part = Part::read(cursor)?;
                 }
-                "text" => choice.part.has_content = true,
-                _ => {}
+                "finish_reason" => {
+                    choice.finish_reason = match cursor.value()? {
+                        "null" => None,
+                        reason => Some(reason.trim_matches('"')),
+                    };
+                }
+                _ => {
+                    choice.part.has_content |= name == "text";
+                    cursor.value()?;
+                }
             }
-        }
+            Ok(())
+        })?;
         Ok(choice)
     }
 }
 
 impl Part {
-    fn read(text: &str) -> Result<Self, Malformed> {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, Malformed> {
         let mut part = Self::default();
-        for member in json::members(text) {
-            let (name, value) = member?;
-            let is_something = !matches!(value, "null" | "\"\"" | "[]");
-            match &*name {
+        cursor.object(|cursor, name| {
+            let is_something = !matches!(cursor.value()?, "null" | "\"\"" | "[]");
+            match name {
                 "role" => part.has_role = is_something,
                 "tool_calls" => part.has_calls = is_something,
                 "reasoning" => part.has_reasoning = true,
                 "content" | "reasoning_content" => part.has_content |= is_something,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         part.has_content |= part.has_calls || part.has_reasoning;
         Ok(part)
     }
 }
 
-/// Appends `text`, the value of `choices`, repaired where it has to be.
+/// Reads the value of `choices`, appends it, repaired where it has to be, and says how many there are.
 pub(super) fn edit(
-    text: &str,
+    cursor: &mut Cursor<'_>,
     edits: &Edits,
     seen: &mut Seen,
-    out: &mut Vec<u8>,
-) -> Result<(), Malformed> {
+    out: &mut BytesMut,
+) -> Result<u64, Malformed> {
+    let start = cursor.at();
     let mut needs_repair = false;
     let mut count = 0_u64;
-    for element in json::elements(text) {
+    cursor.array(|cursor| {
         let Choice {
             finish_reason,
             is_delta,
             part,
-        } = Choice::read(element?)?;
+        } = Choice::read(cursor)?;
         count += 1;
         seen.has_content |= part.has_content;
         let lacks_role = is_delta && !seen.role && !part.has_role;
@@ -115,18 +122,21 @@ pub(super) fn edit(
                 finish.into()
             });
         }
-    }
+        Ok(())
+    })?;
+    let text = cursor.since(start);
     seen.pieces += u64::from(count > 0);
     seen.is_plain = count == 1 && !needs_repair && seen.finish_reason.is_none();
-    if !needs_repair {
+    if needs_repair {
+        let mut values: Vec<Value> = serde_json::from_str(text).map_err(|_| Malformed::INSIDE)?;
+        for choice in values.iter_mut().filter_map(Value::as_object_mut) {
+            repair(choice, edits, seen);
+        }
+        serde_json::to_writer(out.writer(), &values).map_err(|_| Malformed::INSIDE)?;
+    } else {
         out.extend_from_slice(text.as_bytes());
-        return Ok(());
     }
-    let mut values: Vec<Value> = serde_json::from_str(text).map_err(|_| Malformed::INSIDE)?;
-    for choice in values.iter_mut().filter_map(Value::as_object_mut) {
-        repair(choice, edits, seen);
-    }
-    serde_json::to_writer(out, &values).map_err(|_| Malformed::INSIDE)
+    Ok(count)
 }
 
 fn repair(choice: &mut Map<String, Value>, edits: &Edits, seen: &mut Seen) {
@@ -183,6 +193,7 @@ fn repair_call(call: &mut Map<String, Value>, is_delta: bool, seen: &mut Seen) {
 #[cfg(test)]
 mod tests {
     use crate::engine::chunk::{Edits, Front, Piece, Usage, edit};
+    use bytes::BytesMut;
 
     fn edits(keeps_usage: bool) -> Edits {
         Edits {
@@ -200,9 +211,9 @@ mod tests {
         let pieces = chunks
             .iter()
             .map(|chunk| {
-                let mut out = Vec::new();
+                let mut out = BytesMut::new();
                 let piece = edit(chunk, &edits, &mut seen, &mut out).unwrap();
-                (piece, String::from_utf8(out).unwrap())
+                (piece, String::from_utf8(out.into()).unwrap())
             })
             .collect();
         (pieces, seen)
@@ -293,7 +304,7 @@ mod tests {
     fn an_error_is_seen_and_nonsense_changes_nothing() {
         let (pieces, _) = run(false, &[r#"{"error":{"message":"no"}}"#]);
         assert_eq!(pieces[0].0, Piece::Error);
-        let mut out = b"before".to_vec();
+        let mut out = BytesMut::from(&b"before"[..]);
         for nonsense in ["", "[]", "{", r#"{"choices":3}"#, r#"{"a":1} x"#] {
             assert!(
                 edit(
@@ -304,7 +315,7 @@ mod tests {
                 )
                 .is_err()
             );
-            assert_eq!(out, b"before");
+            assert_eq!(out, &b"before"[..]);
         }
     }
 }

@@ -6,8 +6,9 @@
 pub use super::choices::Seen;
 use super::{
     choices,
-    json::{self, Malformed},
+    json::{Cursor, Malformed},
 };
+use bytes::{BufMut, BytesMut};
 use serde::Deserialize;
 use thox_policy::Endpoint;
 
@@ -121,7 +122,7 @@ pub fn edit(
     json: &str,
     edits: &Edits,
     seen: &mut Seen,
-    out: &mut Vec<u8>,
+    out: &mut BytesMut,
 ) -> Result<Piece, Malformed> {
     let start = out.len();
     let result = edit_members(json, edits, seen, out);
@@ -135,33 +136,36 @@ fn edit_members(
     json: &str,
     edits: &Edits,
     seen: &mut Seen,
-    out: &mut Vec<u8>,
+    out: &mut BytesMut,
 ) -> Result<Piece, Malformed> {
     let mut piece = Piece::Content;
     let mut usage = None;
     seen.is_plain = false;
     out.extend_from_slice(edits.front.as_bytes());
-    for member in json::members(json) {
-        let (name, value) = member?;
-        match &*name {
+    let mut cursor = Cursor::new(json);
+    cursor.object(|cursor, name| {
+        if name == "choices" {
+            out.extend_from_slice(br#","choices":"#);
+            if choices::edit(cursor, edits, seen, out)? == 0 && piece == Piece::Content {
+                piece = Piece::Count;
+            }
+            return Ok(());
+        }
+        let value = cursor.value()?;
+        match name {
             "id" | "backend" | "model" => {}
             "usage" => usage = Some(value),
             "error" if value != "null" => piece = Piece::Error,
-            "choices" => {
-                if value == "[]" {
-                    piece = Piece::Count;
-                }
-                out.extend_from_slice(br#","choices":"#);
-                choices::edit(value, edits, seen, out)?;
-            }
             _ => {
-                out.push(b',');
-                put_string(out, &name);
-                out.push(b':');
+                out.put_u8(b',');
+                put_string(out, name);
+                out.put_u8(b':');
                 out.extend_from_slice(value.as_bytes());
             }
         }
-    }
+        Ok(())
+    })?;
+    cursor.end()?;
     if let Some(value) = usage.filter(|value| *value != "null") {
         seen.is_plain = false;
         // Ollama's completions carry a zero count in every chunk; the true one comes last, without choices.
@@ -179,20 +183,20 @@ fn edit_members(
         // An object without choices and without a count is a keep-alive of some servers.
         piece = Piece::Content;
     }
-    out.push(b'}');
+    out.put_u8(b'}');
     Ok(piece)
 }
 
 /// Appends a JSON string. Names and ids are nearly always plain ASCII, which needs no serialiser.
-pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_string(out: &mut impl BufMut, text: &str) {
     let is_plain = text
         .bytes()
         .all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\');
     if is_plain {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
+        out.put_u8(b'"');
+        out.put_slice(text.as_bytes());
+        out.put_u8(b'"');
     } else if let Ok(json) = serde_json::to_string(text) {
-        out.extend_from_slice(json.as_bytes());
+        out.put_slice(json.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! The members of a JSON object and the elements of an array as they stand in the text, without parsing what is in them.
+//! The members of a JSON object as they stand in the text, and a cursor for what is nested in it, without parsing values.
 //!
 //! Written here and not taken from serde_json because of what it costs: a request of 32 KB is one long string, and
 //! serde_json looks at it byte by byte, which was most of the time that thoxd spent on it; here memchr jumps from quote
@@ -28,94 +28,8 @@ const DEEPEST: u32 = 127;
 
 /// The members of an object, `(name, value)`, the name unescaped, the value as it stands.
 #[derive(Clone, Debug)]
-pub struct Members<'a>(Scanner<'a>);
-
-/// The elements of an array as they stand.
-#[derive(Clone, Debug)]
-pub struct Elements<'a>(Scanner<'a>);
-
-/// Reads an object.
-#[must_use]
-pub fn members(text: &str) -> Members<'_> {
-    Members(Scanner::new(text, b'{', b'}', "expected a JSON object"))
-}
-
-/// Reads an array.
-#[must_use]
-pub fn elements(text: &str) -> Elements<'_> {
-    Elements(Scanner::new(text, b'[', b']', "expected a JSON array"))
-}
-
-impl<'a> Iterator for Members<'a> {
-    type Item = Result<(Cow<'a, str>, &'a str), Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let scanner = &mut self.0;
-        let start = match scanner.next_item()? {
-            Ok(start) => start,
-            Err(error) => return Some(Err(error)),
-        };
-        let item = scanner.name(start).and_then(|name| {
-            scanner.skip_space();
-            if scanner.byte() != Some(b':') {
-                return Err(scanner.malformed("expected `:`"));
-            }
-            scanner.at += 1;
-            scanner.skip_space();
-            Ok((name, scanner.value()?))
-        });
-        Some(scanner.stop_at_error(item))
-    }
-}
-
-impl<'a> Iterator for Elements<'a> {
-    type Item = Result<&'a str, Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let scanner = &mut self.0;
-        if let Err(error) = scanner.next_item()? {
-            return Some(Err(error));
-        }
-        let item = scanner.value();
-        Some(scanner.stop_at_error(item))
-    }
-}
-
-/// Where the closing quote stands in a text that begins behind the opening one: the first with an even number of
-/// backslashes before it. Source code is full of other escapes, so looking for quotes alone makes half the stops.
-#[must_use]
-pub fn end_of_string(text: &str) -> Option<usize> {
-    /// Names and tokens are shorter than this, and memchr's start costs as much as so many bytes.
-    const SHORT: usize = 24;
-    let bytes = text.as_bytes();
-    let first = bytes
-        .iter()
-        .take(SHORT)
-        .position(|byte| matches!(byte, b'"' | b'\\'));
-    if let Some(at) = first
-        && bytes.get(at) == Some(&b'"')
-    {
-        return Some(at);
-    }
-    memchr::memchr_iter(b'"', bytes).find(|quote| {
-        let before = bytes.get(..*quote).unwrap_or_default();
-        before
-            .iter()
-            .rev()
-            .take_while(|byte| **byte == b'\\')
-            .count()
-            % 2
-            == 0
-    })
-}
-
-#[derive(Clone, Debug)]
-struct Scanner<'a> {
-    text: &'a str,
-    at: usize,
-    open: u8,
-    close: u8,
-    expected: &'static str,
+pub struct Members<'a> {
+    cursor: Cursor<'a>,
     stage: Stage,
 }
 
@@ -126,69 +40,124 @@ enum Stage {
     Over,
 }
 
-impl<'a> Scanner<'a> {
-    fn new(text: &'a str, open: u8, close: u8, expected: &'static str) -> Self {
-        Self {
-            text,
-            at: 0,
-            open,
-            close,
-            expected,
-            stage: Stage::Before,
-        }
+/// Reads an object.
+#[must_use]
+pub fn members(text: &str) -> Members<'_> {
+    Members {
+        cursor: Cursor::new(text),
+        stage: Stage::Before,
     }
+}
 
-    /// Goes to the start of the next item; `None` at the well-formed end.
-    fn next_item(&mut self) -> Option<Result<usize, Malformed>> {
-        self.skip_space();
+impl<'a> Iterator for Members<'a> {
+    type Item = Result<(Cow<'a, str>, &'a str), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.step().transpose();
+        self.stage = match item {
+            Some(Ok(_)) => Stage::Between,
+            Some(Err(_)) | None => Stage::Over,
+        };
+        item
+    }
+}
+
+impl<'a> Members<'a> {
+    fn step(&mut self) -> Result<Option<(Cow<'a, str>, &'a str)>, Malformed> {
+        let cursor = &mut self.cursor;
         let is_first = match self.stage {
-            Stage::Over => return None,
-            Stage::Before if self.byte() == Some(self.open) => {
-                self.at += 1;
-                self.stage = Stage::Between;
-                self.skip_space();
+            Stage::Over => return Ok(None),
+            Stage::Before => {
+                cursor.open(b'{', NO_OBJECT)?;
                 true
             }
-            Stage::Before => return Some(self.fail(self.expected)),
             Stage::Between => false,
         };
-        match self.byte() {
-            Some(byte) if byte == self.close => {
-                self.at += 1;
-                self.skip_space();
-                if self.at < self.text.len() {
-                    return Some(self.fail("unexpected text after the end"));
-                }
-                self.stage = Stage::Over;
-                None
-            }
-            Some(b',') if !is_first => {
-                self.at += 1;
-                self.skip_space();
-                Some(Ok(self.at))
-            }
-            Some(_) if is_first => Some(Ok(self.at)),
-            Some(_) => Some(self.fail("expected `,` or the end")),
-            None => Some(self.fail("unexpected end")),
+        if cursor.is_over(b'}', is_first)? {
+            cursor.end()?;
+            return Ok(None);
         }
+        let name = cursor.name()?;
+        Ok(Some((name, cursor.value()?)))
+    }
+}
+
+const NO_OBJECT: &str = "expected a JSON object";
+const NO_ARRAY: &str = "expected a JSON array";
+
+/// A place in a JSON text. What is nested is read in the same pass: whoever is handed the cursor at a value has to take
+/// the value, whole by [`Cursor::value`] or in parts.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// The start of `text`.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
     }
 
-    fn name(&mut self, start: usize) -> Result<Cow<'a, str>, Malformed> {
-        if self.byte() != Some(b'"') {
-            return Err(self.malformed("expected a name in quotes"));
-        }
-        self.at = self.end_of_string(start + 1)?;
-        let inner = self.text.get(start + 1..self.at - 1).unwrap_or_default();
-        if inner.contains('\\') {
-            let quoted = self.text.get(start..self.at).unwrap_or_default();
-            let name = serde_json::from_str(quoted)
-                .map_err(|_| self.malformed("a broken escape before"))?;
-            return Ok(Cow::Owned(name));
-        }
-        Ok(Cow::Borrowed(inner))
+    /// How many bytes have been read.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
     }
 
-    fn value(&mut self) -> Result<&'a str, Malformed> {
+    /// What has been read from byte `start` on.
+    #[must_use]
+    pub fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Whether an object is next.
+    #[must_use]
+    pub fn is_at_object(&self) -> bool {
+        self.byte() == Some(b'{')
+    }
+
+    /// Reads an object; `each` is called at the value of each member.
+    ///
+    /// # Errors
+    /// [`Malformed`], also what `each` gives.
+    pub fn object(
+        &mut self,
+        mut each: impl FnMut(&mut Self, &str) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        self.open(b'{', NO_OBJECT)?;
+        let mut is_first = true;
+        while !self.is_over(b'}', is_first)? {
+            let name = self.name()?;
+            each(self, &name)?;
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    /// Reads an array; `each` is called at each element.
+    ///
+    /// # Errors
+    /// [`Malformed`], also what `each` gives.
+    pub fn array(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        self.open(b'[', NO_ARRAY)?;
+        let mut is_first = true;
+        while !self.is_over(b']', is_first)? {
+            each(self)?;
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    /// Reads the value that is next, whatever it is; gives it as it stands.
+    ///
+    /// # Errors
+    /// [`Malformed`]
+    pub fn value(&mut self) -> Result<&'a str, Malformed> {
         let start = self.at;
         self.at = match self.byte() {
             Some(b'"') => self.end_of_string(start + 1)?,
@@ -198,6 +167,70 @@ impl<'a> Scanner<'a> {
         self.text
             .get(start..self.at)
             .ok_or(self.malformed("a broken character"))
+    }
+
+    /// Checks that nothing more follows.
+    ///
+    /// # Errors
+    /// [`Malformed`]
+    pub fn end(&mut self) -> Result<(), Malformed> {
+        self.skip_space();
+        if self.at < self.text.len() {
+            return Err(self.malformed("unexpected text after the end"));
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, bracket: u8, expected: &'static str) -> Result<(), Malformed> {
+        self.skip_space();
+        if self.byte() != Some(bracket) {
+            return Err(self.malformed(expected));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Goes to the next item, or behind the closing bracket.
+    fn is_over(&mut self, close: u8, is_first: bool) -> Result<bool, Malformed> {
+        self.skip_space();
+        match self.byte() {
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(b',') if !is_first => {
+                self.at += 1;
+                self.skip_space();
+                Ok(false)
+            }
+            Some(_) if is_first => Ok(false),
+            Some(_) => Err(self.malformed("expected `,` or the end")),
+            None => Err(self.malformed("unexpected end")),
+        }
+    }
+
+    /// A member's name, unescaped; goes on to its value.
+    fn name(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        let start = self.at;
+        if self.byte() != Some(b'"') {
+            return Err(self.malformed("expected a name in quotes"));
+        }
+        self.at = self.end_of_string(start + 1)?;
+        let inner = self.text.get(start + 1..self.at - 1).unwrap_or_default();
+        let name = if inner.contains('\\') {
+            let name = serde_json::from_str(self.since(start))
+                .map_err(|_| self.malformed("a broken escape before"))?;
+            Cow::Owned(name)
+        } else {
+            Cow::Borrowed(inner)
+        };
+        self.skip_space();
+        if self.byte() != Some(b':') {
+            return Err(self.malformed("expected `:`"));
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(name)
     }
 
     /// From behind the opening quote to behind the closing one.
@@ -273,18 +306,34 @@ impl<'a> Scanner<'a> {
     fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { what, at: self.at }
     }
+}
 
-    fn fail<T>(&mut self, what: &'static str) -> Result<T, Malformed> {
-        self.stage = Stage::Over;
-        Err(self.malformed(what))
+/// Where the closing quote stands in a text that begins behind the opening one: the first with an even number of
+/// backslashes before it. Source code is full of other escapes, so looking for quotes alone makes half the stops.
+#[must_use]
+pub fn end_of_string(text: &str) -> Option<usize> {
+    /// Names and tokens are shorter than this, and memchr's start costs as much as so many bytes.
+    const SHORT: usize = 24;
+    let bytes = text.as_bytes();
+    let first = bytes
+        .iter()
+        .take(SHORT)
+        .position(|byte| matches!(byte, b'"' | b'\\'));
+    if let Some(at) = first
+        && bytes.get(at) == Some(&b'"')
+    {
+        return Some(at);
     }
-
-    fn stop_at_error<T>(&mut self, item: Result<T, Malformed>) -> Result<T, Malformed> {
-        if item.is_err() {
-            self.stage = Stage::Over;
-        }
-        item
-    }
+    memchr::memchr_iter(b'"', bytes).find(|quote| {
+        let before = bytes.get(..*quote).unwrap_or_default();
+        before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b'\\')
+            .count()
+            % 2
+            == 0
+    })
 }
 
 #[cfg(test)]
@@ -314,8 +363,15 @@ mod tests {
             expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
         assert!(all("{}").unwrap().is_empty());
-        let found: Result<Vec<_>, _> = elements(r#"[ 1,"a,b" ,[2]]"#).collect();
-        assert_eq!(found.unwrap(), ["1", "\"a,b\"", "[2]"]);
+        let mut found = Vec::new();
+        let mut cursor = Cursor::new(r#"[ 1,"a,b" ,[2]] "#);
+        let element = |cursor: &mut Cursor<'_>| {
+            found.push(cursor.value()?.to_owned());
+            Ok(())
+        };
+        cursor.array(element).unwrap();
+        cursor.end().unwrap();
+        assert_eq!(found, ["1", "\"a,b\"", "[2]"]);
     }
 
     #[test]

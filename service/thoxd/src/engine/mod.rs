@@ -1,7 +1,7 @@
 //! Engines as they behave over HTTP; each kind's peculiarities are repaired here and nowhere else.
 //!
 //! - [`adapter`]: per kind, which fields a request may have and how its replies deviate from OpenAI's.
-//! - [`request`]: a client's request as the engine at hand takes it.
+//! - [`request`]: a client's request as the engine at hand takes it; [`spliced`]: the same on its way out.
 //! - [`chunk`]: an engine's JSON as the client is promised it; [`choices`]: the repairs inside `choices`.
 //! - [`json`]: members of an object as they stand in the text.
 //! - [`shape`]: the same piece again with another content.
@@ -23,6 +23,7 @@ pub mod refusal;
 pub mod request;
 pub mod shape;
 pub mod slots;
+pub mod spliced;
 pub mod sse;
 pub mod survey;
 pub mod wire;

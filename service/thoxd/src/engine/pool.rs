@@ -5,13 +5,14 @@
 
 use super::{
     failure::{Failure, Trouble},
+    spliced::Spliced,
     wire::{Link, Target},
 };
 use crate::lifetime::Lifetime;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use std::{
     pin::Pin,
@@ -79,7 +80,7 @@ impl Pool {
         self: &Arc<Self>,
         method: Method,
         path: &'static str,
-        body: Bytes,
+        body: Spliced,
     ) -> Result<Response<ReplyStream>, Failure> {
         if let Some(link) = self.take_idle().await {
             match self
@@ -112,7 +113,7 @@ impl Pool {
         patience: Duration,
     ) -> Result<(http::StatusCode, Bytes), Failure> {
         let exchange = async {
-            let reply = self.send(method, path, body).await?;
+            let reply = self.send(method, path, body.into()).await?;
             let status = reply.status();
             Ok((status, reply.into_body().read_all().await?))
         };
@@ -130,9 +131,9 @@ impl Pool {
         mut link: Link,
         method: Method,
         path: &'static str,
-        body: Bytes,
+        body: Spliced,
     ) -> Result<Response<ReplyStream>, Failure> {
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body.into_body());
         *request.method_mut() = method;
         *request.uri_mut() = http::Uri::from_static(path);
         let headers = request.headers_mut();

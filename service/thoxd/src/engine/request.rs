@@ -3,8 +3,9 @@
 use super::{
     adapter::Adapter,
     json::{self, Malformed},
+    spliced::Spliced,
 };
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use std::borrow::Cow;
 use thox_policy::Endpoint;
 
@@ -87,16 +88,27 @@ impl<'a> Fields<'a> {
     /// The request for an engine. `body` is the text that these fields were read from; where nothing has to change, it
     /// is sent as it is.
     #[must_use]
-    pub fn for_engine(&self, body: &Bytes, adapter: &Adapter, changes: &Changes<'_>) -> Bytes {
+    pub fn for_engine(&self, body: &Bytes, adapter: &Adapter, changes: &Changes<'_>) -> Spliced {
         let wants_count =
             changes.stream && adapter.counts_streams && changes.endpoint != Endpoint::Embeddings;
-        let mut out = Vec::with_capacity(body.len() + 64);
+        let largest = self.0.iter().max_by_key(|field| field.value.len());
+        let kept = largest.filter(|field| field.value.len() >= WORTH_SPLICING);
+        let kept_bytes = kept.and_then(|field| part_of(body, field.value));
+        let mut kept_at = None;
+        let copied = body.len() - kept_bytes.as_ref().map_or(0, Bytes::len);
+        let mut out = BytesMut::with_capacity(copied + 128);
         let mut is_changed = false;
         let mut has_stream = false;
         for field in &self.0 {
             let edit = self.edit(field, adapter, changes);
             has_stream |= field.name == "stream";
+            let is_kept =
+                kept_bytes.is_some() && kept.is_some_and(|kept| std::ptr::eq(kept, field));
             match edit {
+                Edit::Keep if is_kept => {
+                    put(&mut out, &field.name, "");
+                    kept_at = Some(out.len());
+                }
                 Edit::Keep => put(&mut out, &field.name, field.value),
                 Edit::Rename(name) => put(&mut out, name, field.value),
                 Edit::Value(ref text) => put(&mut out, &field.name, text),
@@ -121,10 +133,13 @@ impl<'a> Fields<'a> {
             is_changed = true;
         }
         if !is_changed {
-            return body.clone();
+            return body.clone().into();
         }
         out.extend_from_slice(if out.is_empty() { b"{}" } else { b"}" });
-        out.into()
+        match (kept_at, kept_bytes) {
+            (Some(at), Some(value)) => Spliced::new(out, at, value),
+            _ => out.freeze().into(),
+        }
     }
 
     fn edit(&self, field: &Field<'a>, adapter: &Adapter, changes: &Changes<'_>) -> Edit<'a> {
@@ -180,12 +195,22 @@ enum Edit<'a> {
 }
 
 /// Appends `"name":value` with what has to stand before it.
-fn put(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.push(if out.is_empty() { b'{' } else { b',' });
+fn put(out: &mut BytesMut, name: &str, value: &str) {
+    out.put_u8(if out.is_empty() { b'{' } else { b',' });
     super::chunk::put_string(out, name);
-    out.push(b':');
+    out.put_u8(b':');
     out.extend_from_slice(value.as_bytes());
 }
+
+/// The bytes of `value`, a part of `body`, without a copy; nothing where it is no part of it.
+fn part_of(body: &Bytes, value: &str) -> Option<Bytes> {
+    let start = (value.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+    let end = start.checked_add(value.len())?;
+    (end <= body.len()).then(|| body.slice(start..end))
+}
+
+/// Below it a copy costs less than three parts instead of one.
+const WORTH_SPLICING: usize = 4 << 10;
 
 /// OpenAI's chat request has about forty.
 const MOST_FIELDS: usize = 256;
@@ -209,7 +234,30 @@ mod tests {
             adapter(kind, variant),
             &changes,
         );
-        String::from_utf8(bytes.to_vec()).unwrap()
+        String::from_utf8(bytes.to_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_long_value_is_sent_from_where_it_lies() {
+        let long = format!("[{}]", "\"é\",".repeat(4_000) + "1");
+        let body = Bytes::from(format!(
+            r#"{{"model":"thox-coder","messages":{long},"stream":true}}"#
+        ));
+        let fields = Fields::read(std::str::from_utf8(&body).unwrap()).unwrap();
+        let changes = Changes {
+            endpoint: Endpoint::Chat,
+            model: "own:7b",
+            stream: true,
+            own: &[],
+        };
+        let adapter = adapter(EngineKind::Ollama, Variant::Current);
+        let sent = fields.for_engine(&body, adapter, &changes);
+        let expected = format!(
+            r#"{{"model":"own:7b","messages":{long},"stream":true,"stream_options":{{"include_usage":true}}}}"#
+        );
+        assert_eq!(sent.to_bytes(), expected);
+        let value = sent.value().as_ptr() as usize;
+        assert_eq!(value, fields.get("messages").unwrap().as_ptr() as usize);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! what thoxd does for a token.
 
 use super::json::end_of_string;
+use bytes::BytesMut;
 use memchr::memmem;
 
 /// A piece that was only given other names, in two halves.
@@ -36,7 +37,7 @@ impl Shape {
     }
 
     /// Appends what `event` becomes, if it has this shape; gives its content, still escaped.
-    pub fn apply<'e>(&self, event: &'e str, out: &mut Vec<u8>) -> Option<&'e str> {
+    pub fn apply<'e>(&self, event: &'e str, out: &mut BytesMut) -> Option<&'e str> {
         let rest = event.strip_prefix(&*self.before)?;
         let (content, after) = rest.split_at_checked(end_of_string(rest)?)?;
         if *after != *self.after {
@@ -80,19 +81,19 @@ mod tests {
 
     #[test]
     fn another_content_gives_what_editing_gives_and_anything_else_nothing() {
-        let mut edited = Vec::new();
+        let mut edited = BytesMut::new();
         let mut seen = Seen::default();
         edit(&chunk(1, "a", ""), &EDITS(), &mut seen, &mut edited).unwrap();
         assert!(seen.is_plain);
         let shape = Shape::learn(&chunk(1, "a", ""), &edited).unwrap();
-        let mut out = Vec::new();
+        let mut out = BytesMut::new();
         let other = chunk(1, "x\"}]\\", "");
         let content = shape.apply(&other, &mut out);
         assert_eq!(content, Some(r#"x\"}]\\"#));
-        let mut again = Vec::new();
+        let mut again = BytesMut::new();
         edit(&chunk(1, "x\"}]\\", ""), &EDITS(), &mut seen, &mut again).unwrap();
-        assert_eq!(String::from_utf8(out), String::from_utf8(again));
-        let mut out = Vec::new();
+        assert_eq!(out, again);
+        let mut out = BytesMut::new();
         let cut = chunk(1, "a", "");
         for other in [
             chunk(2, "a", ""),
@@ -113,13 +114,13 @@ mod tests {
             let mut shape: Option<Shape> = None;
             for (created, content, more) in pieces {
                 let event = chunk(created, &content, more);
-                let (mut expected, mut out) = (Vec::new(), Vec::new());
+                let (mut expected, mut out) = (BytesMut::new(), BytesMut::new());
                 edit(&event, &EDITS(), &mut plain, &mut expected).unwrap();
                 if shape.as_ref().and_then(|shape| shape.apply(&event, &mut out)).is_none() {
                     edit(&event, &EDITS(), &mut shaped, &mut out).unwrap();
                     shape = shaped.is_plain.then(|| Shape::learn(&event, &out)).flatten();
                 }
-                prop_assert_eq!(String::from_utf8(out), String::from_utf8(expected));
+                prop_assert_eq!(out, expected);
             }
         }
     }

@@ -33,6 +33,16 @@ impl Events {
             let (line, after) = rest.split_at(end);
             rest = after.get(1..).unwrap_or_default();
             if self.line.is_empty() {
+                // Nearly every event is one line that came whole with its end; it is read where it stands.
+                if let (false, Some(data), Some(after)) = (
+                    self.has_data,
+                    line.strip_prefix(b"data:"),
+                    rest.strip_prefix(b"\n"),
+                ) {
+                    each(text(data)?);
+                    rest = after;
+                    continue;
+                }
                 self.end_line(line, &mut each)?;
             } else {
                 let mut whole = std::mem::take(&mut self.line);
@@ -50,14 +60,9 @@ impl Events {
 
     fn end_line(&mut self, line: &[u8], each: &mut impl FnMut(&str)) -> Result<(), NoEvent> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        // TensorRT-LLM ends its events with a space before the line's end, and one of them is empty but for that.
         if line.is_empty() {
             if std::mem::take(&mut self.has_data) {
-                each(
-                    std::str::from_utf8(&self.data)
-                        .map_err(|_| NoEvent::NotText)?
-                        .trim(),
-                );
+                each(text(&self.data)?);
                 self.data.clear();
             }
             return Ok(());
@@ -75,6 +80,12 @@ impl Events {
             Ok(())
         }
     }
+}
+
+/// TensorRT-LLM ends its events with a space before the line's end.
+fn text(data: &[u8]) -> Result<&str, NoEvent> {
+    let text = std::str::from_utf8(data).map_err(|_| NoEvent::NotText)?;
+    Ok(text.trim_ascii())
 }
 
 #[cfg(test)]

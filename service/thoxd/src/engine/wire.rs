@@ -1,9 +1,10 @@
 //! How a connection to an engine is made: TCP, a Unix socket, or memory for the engine inside this process.
 
-use super::failure::{Failure, Trouble};
+use super::{
+    failure::{Failure, Trouble},
+    spliced::Body,
+};
 use crate::settings::EngineAddress;
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::{fmt, sync::Arc, time::Duration};
@@ -88,7 +89,7 @@ impl Target {
 /// One connection. Dropping it closes the socket at once, whatever is under way on it: that is the cancellation.
 #[derive(Debug)]
 pub struct Link {
-    pub(super) sender: SendRequest<Full<Bytes>>,
+    pub(super) sender: SendRequest<Body>,
     pub(super) connection: AbortOnDropHandle<()>,
 }
 

@@ -16,13 +16,14 @@ use crate::engine::{
     shape::Shape,
     sse::Events,
 };
-use bytes::Bytes;
+use crate::lifetime::Seldom;
+use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use std::{
     collections::VecDeque,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use thox_api::{ApiError, ErrorKind, StreamEvent};
@@ -55,9 +56,12 @@ pub struct Answer {
     editor: Editor,
     ready: VecDeque<Bytes>,
     state: State,
-    timer: Pin<Box<Sleep>>,
-    last_byte: Instant,
-    last_sent: Instant,
+    alarm: Seldom<Pin<Box<Sleep>>>,
+    is_alarm_set: bool,
+    has_begun: bool,
+    /// Since when the engine has been waited for; nothing while it sends, or while the client takes its time.
+    silent_since: Option<Instant>,
+    last_comment: Option<Instant>,
     engine: Arc<Engine>,
     shared: Arc<Shared>,
     record: Record,
@@ -82,7 +86,7 @@ struct Editor {
     seen: Seen,
     shape: Option<Shape>,
     misses: u8,
-    out: Vec<u8>,
+    out: BytesMut,
     ended: Option<Result<(), ApiError>>,
 }
 
@@ -101,7 +105,6 @@ pub(super) struct Terms {
 
 impl Answer {
     pub(super) fn new(upstream: ReplyStream, terms: Terms) -> Self {
-        let now = Instant::now();
         Self {
             upstream: Some(upstream),
             events: Events::default(),
@@ -116,14 +119,16 @@ impl Answer {
                 seen: Seen::default(),
                 shape: None,
                 misses: 0,
-                out: Vec::new(),
+                out: BytesMut::new(),
                 ended: None,
             },
             ready: VecDeque::new(),
             state: State::Live,
-            timer: Box::pin(sleep_until(now)),
-            last_byte: now,
-            last_sent: now,
+            alarm: Seldom::new(Box::pin(sleep_until(Instant::now()))),
+            is_alarm_set: false,
+            has_begun: false,
+            silent_since: None,
+            last_comment: None,
             engine: terms.engine,
             shared: terms.shared,
             record: terms.record,
@@ -140,6 +145,8 @@ impl Answer {
             Some(Err(error)) if self.editor.seen.pieces == 0 => Err((error, self.record)),
             ended => {
                 self.editor.ended = ended;
+                self.has_begun = true;
+                self.is_alarm_set = false;
                 self.after_read();
                 Ok(Box::new(self))
             }
@@ -150,15 +157,12 @@ impl Answer {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
-                self.last_sent = Instant::now();
                 return Poll::Ready(Some(bytes));
             }
             if self.state == State::Over {
                 return Poll::Ready(None);
             }
-            if self.poll_upstream(cx).is_pending() {
-                return self.poll_comment(cx);
-            }
+            ready!(self.poll_upstream(cx));
             self.after_read();
         }
     }
@@ -185,7 +189,7 @@ impl Answer {
                     let Ok(data) = frame.into_data() else {
                         continue;
                     };
-                    self.last_byte = Instant::now();
+                    self.silent_since = None;
                     if self.state != State::Live {
                         continue;
                     }
@@ -215,8 +219,15 @@ impl Answer {
         }
     }
 
-    /// The engine sends nothing just now: is it too long?
+    /// The engine sends nothing just now: is it too long, or time for a comment? The alarm is set for the first of both
+    /// and then left alone: what arrives meanwhile only puts them off.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let since = *self.silent_since.get_or_insert_with(Instant::now);
+        if self.is_alarm_set {
+            ready!(self.alarm.poll(cx));
+            self.is_alarm_set = false;
+        }
+        let now = Instant::now();
         let limit = match (self.state, self.editor.seen.has_content) {
             // TensorRT-LLM sends a head and a piece with the role alone before it has worked through the prompt.
             (State::Live, false) => self
@@ -226,8 +237,8 @@ impl Answer {
             (State::Live, true) => self.engine.stall_timeout,
             (State::Ending | State::Over, _) => ENDING,
         };
-        let deadline = self.last_byte + limit;
-        if Instant::now() >= deadline {
+        let deadline = since + limit;
+        if now >= deadline {
             if self.state == State::Live {
                 self.fail(&Failure::new(
                     Trouble::Stalled,
@@ -237,42 +248,29 @@ impl Answer {
             self.upstream = None;
             return Poll::Ready(());
         }
-        self.wake_at(deadline, cx);
+        let mut next = deadline;
+        if let (Framing::EventStream { comment_every }, true, State::Live) =
+            (&self.editor.framing, self.has_begun, self.state)
+        {
+            let due = self.last_comment.map_or(since, |last| last.max(since)) + *comment_every;
+            if now >= due {
+                self.last_comment = Some(now);
+                self.ready.push_back(Bytes::from_static(COMMENT));
+                return Poll::Ready(());
+            }
+            next = next.min(due);
+        }
+        self.alarm.get_mut().as_mut().reset(next);
+        self.is_alarm_set = true;
+        if self.alarm.poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
-    }
-
-    /// Nothing to send just now: a comment, if it has been long.
-    fn poll_comment(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Framing::EventStream { comment_every } = self.editor.framing else {
-            return Poll::Pending;
-        };
-        let due = self.last_sent + comment_every;
-        if Instant::now() >= due {
-            self.last_sent = Instant::now();
-            // Polled again at once by whoever sends this, which arms the timer anew.
-            return Poll::Ready(Some(Bytes::from_static(COMMENT)));
-        }
-        if due < self.timer.deadline() {
-            self.wake_at(due, cx);
-        }
-        Poll::Pending
-    }
-
-    /// Arms the one timer. It is moved only when it would come too late: moving it at every token costs more than one
-    /// idle wake-up now and then.
-    fn wake_at(&mut self, deadline: Instant, cx: &mut Context<'_>) {
-        let now = Instant::now();
-        if self.timer.deadline() > deadline || self.timer.deadline() <= now {
-            self.timer.as_mut().reset(deadline);
-        }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            self.timer.as_mut().reset(deadline);
-            let _ = self.timer.as_mut().poll(cx);
-        }
     }
 
     fn read(&mut self, data: &[u8]) {
-        // One allocation for the whole read: what thoxd adds to an event is about as long as what it leaves out.
+        // What thoxd adds to an event is about as long as what it leaves out. Once the client has the last bytes, their
+        // memory serves again.
         self.editor.out.reserve(data.len() + 256);
         let Self {
             events,
@@ -280,8 +278,13 @@ impl Answer {
             ready,
             ..
         } = self;
+        let had_content = editor.seen.has_content;
         let result = events.push(data, |event| editor.event(event, ready));
         self.editor.flush(&mut self.ready);
+        if self.editor.seen.has_content != had_content {
+            // Silence has another limit from now on.
+            self.is_alarm_set = false;
+        }
         if let Err(error) = result {
             self.fail(&Failure::new(Trouble::Garbled, error));
         }
@@ -307,6 +310,7 @@ impl Answer {
         });
         self.record
             .completed(Some(counted), self.editor.seen.pieces);
+        self.is_alarm_set = false;
         self.state = if self.upstream.is_some() {
             State::Ending
         } else {
@@ -400,7 +404,7 @@ impl Editor {
 
     fn flush(&mut self, ready: &mut VecDeque<Bytes>) {
         if !self.out.is_empty() {
-            ready.push_back(std::mem::take(&mut self.out).into());
+            ready.push_back(self.out.split().freeze());
         }
     }
 

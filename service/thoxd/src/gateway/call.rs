@@ -14,11 +14,12 @@ use crate::{
         refusal,
         request::Changes,
         slots::Client,
+        spliced::Spliced,
     },
     observe::EngineMetrics,
     world::{Snapshot, Worlds, refusal::to_api},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Response, StatusCode};
 use std::{sync::Arc, time::Instant};
 use thox_api::{ApiError, ErrorKind};
@@ -42,7 +43,7 @@ pub struct Shared {
     pub worlds: Arc<Worlds>,
     /// Where records go.
     pub ledger: Arc<Ledger>,
-    metrics: Vec<EngineMetrics>,
+    metrics: Vec<Arc<EngineMetrics>>,
 }
 
 /// Who asks: what every door finds out about a connection and a request.
@@ -301,7 +302,7 @@ impl Attempt<'_> {
         let queued = asked.elapsed();
         if let Some(metrics) = self.shared.metrics.get(self.candidate.placement.engine) {
             metrics.queued(queued.as_secs_f64());
-            record.is_at(metrics.clone(), self.candidate.reason, permit);
+            record.is_at(Arc::clone(metrics), self.candidate.reason, permit);
         }
         let adapter = self.adapter();
         let is_socket = matches!(self.request.framing, Framing::Messages { .. });
@@ -368,7 +369,7 @@ impl Attempt<'_> {
         adapter(self.engine.kind, variant)
     }
 
-    async fn send(&self, body: Bytes) -> Result<Response<ReplyStream>, Failure> {
+    async fn send(&self, body: Spliced) -> Result<Response<ReplyStream>, Failure> {
         let limit = self.engine.first_byte_timeout;
         let sending = self
             .engine
@@ -386,8 +387,8 @@ impl Attempt<'_> {
     fn edits(&self, adapter: &Adapter, is_stream: bool, is_socket: bool) -> Edits {
         let id = &self.request.caller.request_id;
         let id = match self.request.endpoint {
-            Endpoint::Chat => Some(format!("chatcmpl-{id}")),
-            Endpoint::Completions => Some(format!("cmpl-{id}")),
+            Endpoint::Chat => Some(["chatcmpl-", id].concat()),
+            Endpoint::Completions => Some(["cmpl-", id].concat()),
             Endpoint::Embeddings => None,
         };
         let request_id = match &self.request.framing {
@@ -433,7 +434,7 @@ impl Attempt<'_> {
         let text =
             std::str::from_utf8(&bytes).map_err(|error| Failure::new(Trouble::Garbled, error))?;
         let mut seen = chunk::Seen::default();
-        let mut out = Vec::with_capacity(bytes.len() + 128);
+        let mut out = BytesMut::with_capacity(bytes.len() + 128);
         chunk::edit(text, edits, &mut seen, &mut out)
             .map_err(|error| Failure::new(Trouble::Garbled, error))?;
         let needs_reason =
@@ -445,7 +446,7 @@ impl Attempt<'_> {
             ));
         }
         record.completed(seen.usage, seen.pieces);
-        Ok(out.into())
+        Ok(out.freeze())
     }
 
     fn missed(&self, failure: &Failure, mut record: Record) -> Missed {

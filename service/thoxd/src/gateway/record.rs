@@ -19,7 +19,7 @@ pub struct Ledger {
     /// The process's metrics.
     pub metrics: Metrics,
     recent: Mutex<VecDeque<Ended>>,
-    nowhere: OnceLock<EngineMetrics>,
+    nowhere: OnceLock<Arc<EngineMetrics>>,
 }
 
 /// A screenful, as `/router/status` shows them.
@@ -42,7 +42,7 @@ pub struct Record {
 
 #[derive(Debug)]
 struct At {
-    metrics: EngineMetrics,
+    metrics: Arc<EngineMetrics>,
     reason: Reason,
     permit: Option<Permit>,
 }
@@ -111,7 +111,7 @@ impl Record {
     }
 
     /// It has a slot at an engine now.
-    pub fn is_at(&mut self, metrics: EngineMetrics, reason: Reason, permit: Permit) {
+    pub fn is_at(&mut self, metrics: Arc<EngineMetrics>, reason: Reason, permit: Permit) {
         self.at = Some(At {
             metrics,
             reason,

@@ -4,11 +4,20 @@ use super::{
     front::Front,
     socket::{Line, SharedStream, Socket, Verdict},
 };
-use crate::{lifetime::Lifetime, settings::Server};
+use crate::{
+    lifetime::{Lifetime, Seldom},
+    settings::Server,
+};
 use axum::Router;
 use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::gauge::Gauge;
-use std::{net::SocketAddr, pin::pin, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 use thox_api::{ApiError, ErrorKind};
 use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::sleep_until};
 
@@ -48,31 +57,64 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePer
     let mut connection = pin!(builder.serve_connection(io, front).with_upgrades());
     let mut is_stopping = false;
     loop {
-        let look_again = match line.verdict(server.header_timeout, server.idle_timeout) {
-            Verdict::Until(then) => then,
-            Verdict::Idle => return,
-            Verdict::SlowHead => {
+        let until = (!is_stopping).then_some(&lifetime);
+        let orders = pin!(orders(&line, &server, until));
+        let mut orders = Seldom::new(orders);
+        let event = poll_fn(|cx| match connection.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Event::Over(result)),
+            Poll::Pending => orders.poll(cx).map(Event::Order),
+        });
+        match event.await {
+            Event::Over(Err(_)) if line.speaks_http2() => {
+                let message = "this port speaks HTTP/1.1. HTTP/2 comes with TLS; leave `--http2-prior-knowledge` or its like out.";
+                return last_word(&stream, &ApiError::new(ErrorKind::HttpVersion, message));
+            }
+            Event::Over(_) | Event::Order(Order::Close) => return,
+            Event::Order(Order::Finish) => {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            Event::Order(Order::RefuseSlowHead) => {
                 let limit = server.header_timeout;
                 let message = format!(
                     "the request's head did not arrive within {limit:?}. Send it again, or raise server.header_timeout."
                 );
                 return last_word(&stream, &ApiError::new(ErrorKind::RequestTimeout, message));
             }
+        }
+    }
+}
+
+enum Event {
+    Over(hyper::Result<()>),
+    Order(Order),
+}
+
+/// What a connection has to do that its client did not ask for.
+enum Order {
+    /// Nobody wants anything of it.
+    Close,
+    /// Its client does not get its request's head out.
+    RefuseSlowHead,
+    /// The daemon stops: the reply under way is the last.
+    Finish,
+}
+
+/// Waits for the next order; `lifetime` is left out once its end is known.
+async fn orders(line: &Line, server: &Server, lifetime: Option<&Lifetime>) -> Order {
+    loop {
+        let look_again = match line.verdict(server.header_timeout, server.idle_timeout) {
+            Verdict::Until(then) => then,
+            Verdict::Idle => return Order::Close,
+            Verdict::SlowHead => return Order::RefuseSlowHead,
         };
-        tokio::select! {
-            biased;
-            result = connection.as_mut() => {
-                if result.is_err() && line.speaks_http2() {
-                    let message = "this port speaks HTTP/1.1. HTTP/2 comes with TLS; leave `--http2-prior-knowledge` or its like out.";
-                    last_word(&stream, &ApiError::new(ErrorKind::HttpVersion, message));
-                }
-                return;
-            }
-            () = sleep_until(look_again) => {}
-            () = lifetime.stopping(), if !is_stopping => {
-                is_stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
+        let sleep = sleep_until(look_again);
+        match lifetime {
+            None => sleep.await,
+            Some(lifetime) => tokio::select! {
+                () = sleep => {}
+                () = lifetime.stopping() => return Order::Finish,
+            },
         }
     }
 }

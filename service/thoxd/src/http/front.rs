@@ -4,7 +4,7 @@ use super::socket::{Busy, Line};
 use crate::{engine::slots::Client, gateway::Caller};
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use std::{
@@ -19,6 +19,9 @@ use std::{
     task::{Context, Poll},
 };
 use tower::Service as _;
+
+/// Constants, since a name that is a literal is parsed at every use.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The service of one connection.
 #[derive(Clone, Debug)]
@@ -57,7 +60,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         Box::pin(async move {
             let mut response = router.call(request).await?;
             if let Ok(header) = header {
-                response.headers_mut().insert("x-request-id", header);
+                response.headers_mut().insert(REQUEST_ID, header);
             }
             Ok(response.map(|body| Reply { body, _busy: busy }))
         })
@@ -70,7 +73,7 @@ fn id_of(request: &Request<Incoming>) -> Arc<str> {
     const LONGEST: usize = 128;
     let given = request
         .headers()
-        .get("x-request-id")
+        .get(REQUEST_ID)
         .and_then(|id| id.to_str().ok());
     let is_plain = |id: &&str| {
         (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
@@ -85,7 +88,21 @@ fn new_id() -> Arc<str> {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     // Multiplying by an odd number is a bijection: no two counts give one id.
     let mixed = START.wrapping_add(count.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    format!("{mixed:016x}{:08x}", *START >> 32).into()
+    let mut id = [0; 24];
+    for (place, byte) in id.iter_mut().zip(hex(mixed).into_iter().chain(hex(*START))) {
+        *place = byte;
+    }
+    std::str::from_utf8(&id).unwrap_or_default().into()
+}
+
+/// The 16 digits of a number.
+fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [b'0'; 16];
+    for (place, shift) in digits.iter_mut().zip((0..64).step_by(4).rev()) {
+        let digit = u32::try_from(number >> shift & 0xf).unwrap_or_default();
+        *place = char::from_digit(digit, 16).map_or(b'0', |digit| digit as u8);
+    }
+    digits
 }
 
 /// A reply's body; while it lives its connection is busy.

@@ -8,11 +8,18 @@ use super::{
 use crate::gateway::{Caller, Content, Examined, Framing, Reply, Request};
 use axum::{Extension, body::Body, extract::State, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use std::time::Duration;
 use thox_api::{ApiError, ErrorKind};
 use thox_policy::{Endpoint, Reason};
+
+// Constants, since a name that is a literal is parsed at every use.
+const BACKEND_WISH: HeaderName = HeaderName::from_static("x-thox-backend");
+const ROUTE: HeaderName = HeaderName::from_static("x-thox-route");
+const QUEUE_MS: HeaderName = HeaderName::from_static("x-thox-queue-ms");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// `POST /v1/chat/completions`
 pub async fn chat(
@@ -54,7 +61,7 @@ async fn answer(
     must_be_json(&headers)?;
     let body = read(body, &door).await?;
     let wish = headers
-        .get("x-thox-backend")
+        .get(BACKEND_WISH)
         .and_then(|wish| wish.to_str().ok())
         .map(Box::from);
     let comment_every = door.server.keep_alive_comment_every;
@@ -138,28 +145,42 @@ async fn read(body: Body, door: &Door) -> Result<Bytes, ApiError> {
 /// sees a broken pipe and never the 413.
 async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
     const DRAIN: Duration = Duration::from_secs(2);
+    /// A long conversation; above it the memory grows as the bytes come.
+    const MOST_AHEAD: usize = 256 << 10;
+    let announced = body.size_hint().exact().map_or(0, |size| {
+        usize::try_from(size).unwrap_or(usize::MAX).min(limit)
+    });
     let mut first = Bytes::new();
-    let mut rest = Vec::new();
+    let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else {
             continue;
         };
-        if first.len() + rest.len() + data.len() > limit {
+        if first.len() + whole.len() + data.len() > limit {
             let drain = async { while let Some(Ok(_)) = body.frame().await {} };
             let _ = tokio::time::timeout(DRAIN, drain).await;
             return Ok(None);
         }
         // Nearly every body comes in one frame, which is passed on as it is.
-        if first.is_empty() {
+        if first.is_empty() && whole.is_empty() {
             first = data;
-        } else {
-            rest.extend_from_slice(&data);
+            continue;
         }
+        if whole.is_empty() {
+            // What is announced need not come: memory is taken with the second frame, and no more than hyper reads ahead
+            // at first.
+            whole.reserve(announced.clamp(
+                first.len() + data.len(),
+                MOST_AHEAD.max(first.len() + data.len()),
+            ));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        whole.extend_from_slice(&data);
     }
-    Ok(Some(if rest.is_empty() {
+    Ok(Some(if whole.is_empty() {
         first
     } else {
-        [&first[..], &rest].concat().into()
+        whole.into()
     }))
 }
 
@@ -194,16 +215,16 @@ fn event_stream(body: Body, backend: &str, reason: Reason, queue_ms: Option<u64>
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // nginx in front would hold tokens back until it has a buffer full.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     mark(headers, backend, reason, queue_ms);
     response
 }
 
 fn mark(headers: &mut HeaderMap, backend: &str, reason: Reason, queue_ms: Option<u64>) {
-    if let Ok(route) = HeaderValue::from_str(&format!("{backend}; reason={}", reason.as_str())) {
-        headers.insert("x-thox-route", route);
+    if let Ok(route) = HeaderValue::try_from([backend, "; reason=", reason.as_str()].concat()) {
+        headers.insert(ROUTE, route);
     }
     if let Some(ms) = queue_ms {
-        headers.insert("x-thox-queue-ms", HeaderValue::from(ms));
+        headers.insert(QUEUE_MS, HeaderValue::from(ms));
     }
 }

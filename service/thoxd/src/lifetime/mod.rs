@@ -2,6 +2,10 @@
 //!
 //! What still runs when the drain's deadline is over is dropped with the runtime: every clean-up lives in `Drop`.
 
+mod seldom;
+
+pub use seldom::Seldom;
+
 use std::{future::Future, time::Duration};
 use tokio_util::{
     sync::CancellationToken,

@@ -51,8 +51,8 @@ struct Outcomes {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Tokens {
-    engine: String,
-    model: String,
+    engine: Arc<str>,
+    model: Arc<str>,
     kind: &'static str,
 }
 
@@ -91,7 +91,7 @@ impl Outcome {
 }
 
 /// The metrics of one engine, looked up once.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct EngineMetrics {
     name: Arc<str>,
     requests: [[Counter; 4]; 3],
@@ -191,7 +191,7 @@ impl Metrics {
 
     /// The metrics of one engine.
     #[must_use]
-    pub fn engine(&self, name: &str) -> EngineMetrics {
+    pub fn engine(&self, name: &str) -> Arc<EngineMetrics> {
         let label = Self::label(name);
         let counter = |endpoint: Endpoint, outcome: Outcome| {
             let label = Outcomes {
@@ -201,7 +201,7 @@ impl Metrics {
             };
             self.requests.get_or_create(&label).clone()
         };
-        EngineMetrics {
+        Arc::new(EngineMetrics {
             name: Arc::from(name),
             requests: Endpoint::ALL
                 .map(|endpoint| Outcome::ALL.map(|outcome| counter(endpoint, outcome))),
@@ -209,7 +209,7 @@ impl Metrics {
             first_token: self.first_token.get_or_create(&label).clone(),
             per_token: self.per_token.get_or_create(&label).clone(),
             queue: self.queue.get_or_create(&label).clone(),
-        }
+        })
     }
 
     /// The label of an engine.
@@ -221,11 +221,11 @@ impl Metrics {
     }
 
     /// Counts tokens of a model of the catalog or of an engine.
-    pub fn count_tokens(&self, engine: &str, model: &Arc<str>, prompt: u64, completion: u64) {
+    pub fn count_tokens(&self, engine: &Arc<str>, model: &Arc<str>, prompt: u64, completion: u64) {
         for (kind, count) in [("prompt", prompt), ("completion", completion)] {
             let label = Tokens {
-                engine: engine.to_owned(),
-                model: model.to_string(),
+                engine: Arc::clone(engine),
+                model: Arc::clone(model),
                 kind,
             };
             self.tokens.get_or_create(&label).inc_by(count);
