@@ -11,6 +11,26 @@ use std::{borrow::Cow, fmt};
 pub enum ErrorKind {
     /// The request is malformed or asks for something that cannot be.
     InvalidRequest,
+    /// A key is needed, or the given one is wrong, expired or revoked.
+    Unauthorized,
+    /// The key is good, but not for this.
+    InsufficientScope,
+    /// Nobody from there is answered without a key.
+    Forbidden,
+    /// The Host header is no name or address of this device.
+    ForeignHost,
+    /// A web page of another origin, which is not on the list.
+    ForeignOrigin,
+    /// Too many requests or tokens in a minute.
+    RateLimited,
+    /// The claim code is wrong.
+    WrongClaimCode,
+    /// The device has been claimed already.
+    AlreadyClaimed,
+    /// There is no key of that id.
+    KeyNotFound,
+    /// The key was revoked or authentication changed while the reply was on its way.
+    KeyRevoked,
     /// No such route.
     UnknownPath,
     /// The route exists, but not for this method.
@@ -86,6 +106,29 @@ impl ErrorKind {
         const SERVER: &str = "server_error";
         match self {
             Self::InvalidRequest => row(400, CLIENT, "invalid_request", -32602, "InvalidRequest"),
+            // OpenAI's own code, by which its SDKs raise AuthenticationError.
+            Self::Unauthorized => row(401, CLIENT, "invalid_api_key", -32001, "Unauthorized"),
+            Self::InsufficientScope => row(
+                403,
+                CLIENT,
+                "insufficient_scope",
+                -32003,
+                "InsufficientScope",
+            ),
+            Self::Forbidden => row(403, CLIENT, "forbidden", -32003, "Forbidden"),
+            Self::ForeignHost => row(403, CLIENT, "foreign_host", -32003, "ForeignHost"),
+            Self::ForeignOrigin => row(403, CLIENT, "foreign_origin", -32003, "ForeignOrigin"),
+            Self::RateLimited => row(
+                429,
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                -32029,
+                "RateLimited",
+            ),
+            Self::WrongClaimCode => row(403, CLIENT, "wrong_claim_code", -32003, "WrongClaimCode"),
+            Self::AlreadyClaimed => row(409, CLIENT, "already_claimed", -32009, "AlreadyClaimed"),
+            Self::KeyNotFound => row(404, CLIENT, "key_not_found", -32602, "KeyNotFound"),
+            Self::KeyRevoked => row(401, CLIENT, "key_revoked", -32001, "KeyRevoked"),
             Self::UnknownPath => row(404, CLIENT, "not_found", -32601, "UnknownPath"),
             Self::MethodNotAllowed => row(
                 405,

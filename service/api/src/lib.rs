@@ -1,15 +1,21 @@
 //! What goes over the wire: the error table and the replies of the device's own routes. No I/O.
 //!
+//! - [`access`]: authentication, keys, claiming, the device itself.
 //! - [`error`]: every kind of failure with its HTTP status and its names in each protocol.
 //! - [`health`], [`models`], [`router`]: the replies of `/health`, `/v1/models` and `/router/status`.
 //! - [`stream`]: the events of the WebSocket `/v1/stream`.
 
+pub mod access;
 pub mod error;
 pub mod health;
 pub mod models;
 pub mod router;
 pub mod stream;
 
+pub use access::{
+    AuthStatus, Claim, ClaimCode, Class, DataCleared, DeviceStatus, KeyDeleted, KeyInfo, KeyList,
+    MakeKey, NewKey, Scope, SetAuth, TlsStatus,
+};
 pub use error::{ApiError, ErrorBody, ErrorKind};
 pub use health::{BackendHealth, BackendState, Health, OverallStatus};
 pub use models::{ModelList, ModelObject};

@@ -9,7 +9,17 @@ use thox_api::{ErrorKind, error::Row};
 fn table() -> Vec<Row> {
     use ErrorKind::*;
     let next = |kind: &ErrorKind| match kind {
-        InvalidRequest => Some(UnknownPath),
+        InvalidRequest => Some(Unauthorized),
+        Unauthorized => Some(InsufficientScope),
+        InsufficientScope => Some(Forbidden),
+        Forbidden => Some(ForeignHost),
+        ForeignHost => Some(ForeignOrigin),
+        ForeignOrigin => Some(RateLimited),
+        RateLimited => Some(WrongClaimCode),
+        WrongClaimCode => Some(AlreadyClaimed),
+        AlreadyClaimed => Some(KeyNotFound),
+        KeyNotFound => Some(KeyRevoked),
+        KeyRevoked => Some(UnknownPath),
         UnknownPath => Some(MethodNotAllowed),
         MethodNotAllowed => Some(UnsupportedMediaType),
         UnsupportedMediaType => Some(UpgradeRequired),
