@@ -166,7 +166,7 @@ async fn a_body_that_is_too_large() {
     // Without a length, by chunks.
     let mut connection = Connection::open(stage.address()).await.unwrap();
     let head = format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     );
     connection.write(head.as_bytes()).await.unwrap();
     for piece in large.as_bytes().chunks(64 << 10) {
@@ -201,7 +201,7 @@ async fn clients_that_are_too_slow() {
     let started = Instant::now();
     let mut connection = Connection::open(stage.address()).await.unwrap();
     connection
-        .write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
+        .write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n")
         .await
         .unwrap();
     // A status or just the end, but soon: what counts is that the connection does not stay.
@@ -216,7 +216,7 @@ async fn clients_that_are_too_slow() {
 
     let mut connection = Connection::open(stage.address()).await.unwrap();
     let head = format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+        "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
     );
     connection.write(head.as_bytes()).await.unwrap();
     assert_error(
@@ -228,7 +228,7 @@ async fn clients_that_are_too_slow() {
     let mut connection = Connection::open(stage.address()).await.unwrap();
     let body = ask("x").to_string();
     let head = format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     connection.write(head.as_bytes()).await.unwrap();
@@ -245,7 +245,7 @@ async fn a_body_that_breaks_off_harms_nobody() {
     for _ in 0..20 {
         let mut connection = Connection::open(stage.address()).await.unwrap();
         let head = format!(
-            "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{{\"model\""
+            "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{{\"model\""
         );
         connection.write(head.as_bytes()).await.unwrap();
         connection.reset();

@@ -102,7 +102,18 @@ impl Builder {
     /// The configuration file's text.
     pub fn toml(&self, state: &Path) -> String {
         let mut text = format!("state_dir = {:?}\n", state.display().to_string());
-        for (section, settings) in &self.settings {
+        // Its own, so that tests beside each other and a device on this machine are left alone.
+        let socket = state.join("control.sock").display().to_string();
+        let with_socket = self.settings.get("server").map(|server| {
+            let mut server = server.clone();
+            server
+                .entry("control_socket".to_owned())
+                .or_insert_with(|| format!("{socket:?}"));
+            ("server", server)
+        });
+        let mut all = self.settings.clone();
+        all.extend(with_socket.map(|(name, settings)| (name.to_owned(), settings)));
+        for (section, settings) in &all {
             let name: Vec<String> = section.split('.').map(|part| format!("{part:?}")).collect();
             text.push_str(&format!("\n[{}]\n", name.join(".")));
             for (key, value) in settings {

@@ -7,15 +7,21 @@
 //! - [`world`]: the immutable snapshot that decisions are made on.
 //! - [`mod@route`]: which engine answers a request, and why.
 //! - [`circuit`]: when an engine is left alone after failures, and when it is asked again.
+//! - [`access`]: who may pass which route with what; [`network`]: where a client is; [`limits`]: how much it may ask.
+//! - [`browser`]: whether a page that asks is ours.
 //! - [`admit`]: a bounded queue in front of an engine, fair between clients.
 //! - [`nearest`]: the known name that a mistyped one is closest to.
 
+pub mod access;
 pub mod admit;
+pub mod browser;
 pub mod capability;
 pub mod catalog;
 pub mod circuit;
 pub mod engine;
+pub mod limits;
 pub mod nearest;
+pub mod network;
 pub mod parameters;
 pub mod route;
 pub mod world;

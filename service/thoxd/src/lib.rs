@@ -5,16 +5,21 @@
 //! - 6 [`daemon`]: starts everything and owns shutdown;
 //! - 5 [`http`], [`ws`]: doors, which translate a protocol into floor 4's calls and decide nothing;
 //! - 4 [`gateway`]: the one path of a request;
-//! - 3 [`world`]: snapshots of what is there;
-//! - 2 [`engine`]: the engines as they behave over HTTP;
-//! - 1 [`settings`]: configuration; [`observe`]: logs and metrics; [`lifetime`]: tasks and shutdown.
+//! - 3 [`world`]: snapshots of what is there; [`guard`]: who may do what;
+//! - 2 [`engine`]: the engines as they behave over HTTP; [`keys`]: API keys; [`lan`]: the device's names and networks;
+//! - 1 [`settings`]: configuration; [`observe`]: logs and metrics; [`lifetime`]: tasks and shutdown; [`state`]: files
+//!   that survive.
 
 pub mod daemon;
 pub mod engine;
 pub mod gateway;
+pub mod guard;
 pub mod http;
+pub mod keys;
+pub mod lan;
 pub mod lifetime;
 pub mod observe;
 pub mod settings;
+pub mod state;
 pub mod world;
 pub mod ws;

@@ -48,7 +48,7 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     observe::log::start(&settings.log.level)
         .map_err(|error| anyhow::anyhow!("log.level = \"{}\": {error}", settings.log.level))?;
     let runtime = runtime()?;
-    let ended = runtime.block_on(async { tokio::spawn(daemon::run(settings)).await });
+    let ended = runtime.block_on(async { tokio::spawn(daemon::run(settings, sources)).await });
     // What is left is dropped here; a computation of the starter's that does not notice at once is not waited for.
     runtime.shutdown_timeout(LAST_POLLS);
     ended??;

@@ -1,14 +1,16 @@
 //! The life of the process: settings → engines → sockets → serving → drain → end.
 
-use super::banner;
+use super::{banner, doors::doors};
 use crate::{
     engine::{self, CannotSetUp},
     gateway::{Gateway, record::Ledger},
+    guard::{Guard, audit::Audit},
     http::{self, Door, connection::Terms, listener::CannotListen},
+    keys::{CannotOpen, Keys},
+    lan::Lan,
     lifetime::Lifetime,
-    settings::Settings,
+    settings::{Settings, Sources},
     world::Worlds,
-    ws,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -22,6 +24,9 @@ pub enum CannotStart {
     /// An engine cannot be set up.
     #[error(transparent)]
     Engine(#[from] CannotSetUp),
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] CannotOpen),
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] CannotListen),
@@ -37,7 +42,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// [`CannotStart`]; once it serves, it ends well.
-pub async fn run(settings: Settings) -> Result<(), CannotStart> {
+pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let lifetime = Lifetime::default();
@@ -54,15 +59,28 @@ pub async fn run(settings: Settings) -> Result<(), CannotStart> {
     let ledger = Arc::new(Ledger::default());
     let gateway = Gateway::new(Arc::clone(&worlds), Arc::clone(&ledger));
     let server = Arc::new(settings.server.clone());
+    let names: Vec<String> = settings
+        .auth
+        .allowed_hosts
+        .iter()
+        .map(|host| host.0.clone())
+        .collect();
+    let lan = Lan::new(&names);
+    lan.follow(&lifetime);
+    let keys = Keys::open(&settings.state_dir)?;
+    let audit = Audit::new(settings.audit.enabled, &settings.state_dir);
+    let guard = Guard::new(&settings, Arc::clone(&keys), lan, audit);
+    lifetime.spawn_background(keep_uses(Arc::clone(&keys)));
     let door = Door {
-        gateway: gateway.clone(),
+        gateway,
         server: Arc::clone(&server),
+        guard: Arc::clone(&guard),
+        state: Arc::new(settings.state_dir.clone()),
+        sources: Arc::new(sources),
     };
     let terms = Terms {
-        router: http::routes(
-            door,
-            ws::routes(gateway, Arc::clone(&server), lifetime.clone()),
-        ),
+        router: http::router(doors(door, &lifetime)),
+        guard,
         server,
         lifetime: lifetime.clone(),
         open: ledger.metrics.connections.clone(),
@@ -99,6 +117,25 @@ pub async fn run(settings: Settings) -> Result<(), CannotStart> {
             "the time to finish is over: connections are cancelled"
         );
     }
+    if let Err(error) = keys.keep_uses() {
+        tracing::warn!(%error, "the keys' last uses cannot be kept");
+    }
     tracing::info!("stopped");
     Ok(())
 }
+
+/// Writes down now and then which keys were used.
+async fn keep_uses(keys: Arc<Keys>) {
+    let mut ticks = tokio::time::interval(KEEP_USES_EVERY);
+    loop {
+        ticks.tick().await;
+        let keys = Arc::clone(&keys);
+        let kept = tokio::task::spawn_blocking(move || keys.keep_uses()).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(%error, "the keys' last uses cannot be kept");
+        }
+    }
+}
+
+/// They are shown to the minute; a crash forgets at most so much.
+const KEEP_USES_EVERY: Duration = Duration::from_secs(60);

@@ -7,8 +7,14 @@ use std::{
 use thox_policy::admit::{FairQueue, Joined};
 use tokio::sync::oneshot;
 
-/// Who shares the queue fairly: a client's address.
-pub type Client = IpAddr;
+/// Who shares the queue fairly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// Whoever asks from there.
+    Address(IpAddr),
+    /// The holder of a key, by the key's number.
+    Key(u64),
+}
 
 /// One engine's slots.
 #[derive(Debug)]
@@ -150,7 +156,7 @@ mod tests {
     use std::{net::Ipv4Addr, time::Duration};
 
     fn client(last: u8) -> Client {
-        Ipv4Addr::new(10, 0, 0, last).into()
+        Client::Address(Ipv4Addr::new(10, 0, 0, last).into())
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use crate::{
         slots::Client,
         spliced::Spliced,
     },
+    guard::{Allowance, Arrival},
     observe::EngineMetrics,
     world::{Snapshot, Worlds, refusal::to_api},
 };
@@ -51,8 +52,22 @@ pub struct Shared {
 pub struct Caller {
     /// `x-request-id`, the client's or one of ours.
     pub request_id: Arc<str>,
-    /// The address, for fairness.
+    /// For fairness.
     pub client: Client,
+    /// What is charged with the tokens.
+    pub allowance: Allowance,
+}
+
+impl Caller {
+    /// Who brings a request that may pass.
+    #[must_use]
+    pub fn new(arrival: Arrival, allowance: Allowance) -> Self {
+        Self {
+            client: allowance.client(&arrival.visitor),
+            request_id: arrival.request_id,
+            allowance,
+        }
+    }
 }
 
 /// A request as a door hands it over.
@@ -137,8 +152,8 @@ impl Gateway {
         let peek = match peek(body, endpoint) {
             Ok(peek) => peek,
             Err(error) => {
-                let id = Arc::clone(&request.caller.request_id);
-                Record::new(&self.shared.ledger, id, "".into(), endpoint).failed(&error);
+                Record::new(&self.shared.ledger, &request.caller, "".into(), endpoint)
+                    .failed(&error);
                 return Err(error);
             }
         };
@@ -149,7 +164,7 @@ impl Gateway {
         };
         let mut record = Record::new(
             &self.shared.ledger,
-            Arc::clone(&request.caller.request_id),
+            &request.caller,
             Arc::clone(&model),
             endpoint,
         );

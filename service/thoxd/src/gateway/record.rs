@@ -1,8 +1,10 @@
 //! How each request ended: metrics, the log, the list of the last decisions; written when the record is dropped, which
 //! is also the end of the slot, whoever let go.
 
+use super::call::Caller;
 use crate::{
     engine::{chunk::Usage, slots::Permit},
+    guard::Allowance,
     observe::{EngineMetrics, Metrics, Outcome},
 };
 use std::{
@@ -30,6 +32,7 @@ const RECENT: usize = 50;
 pub struct Record {
     ledger: Arc<Ledger>,
     request_id: Arc<str>,
+    allowance: Allowance,
     model: Arc<str>,
     endpoint: Endpoint,
     started: Instant,
@@ -60,6 +63,12 @@ struct Ended {
 }
 
 impl Ledger {
+    /// Forgets the last decisions; gives their number.
+    pub fn forget(&self) -> usize {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *recent).len()
+    }
+
     /// The last decisions, newest first.
     #[must_use]
     pub fn recent(&self) -> Vec<DecisionRecord> {
@@ -90,15 +99,11 @@ impl Ended {
 impl Record {
     /// A request that has just arrived.
     #[must_use]
-    pub fn new(
-        ledger: &Arc<Ledger>,
-        request_id: Arc<str>,
-        model: Arc<str>,
-        endpoint: Endpoint,
-    ) -> Self {
+    pub fn new(ledger: &Arc<Ledger>, caller: &Caller, model: Arc<str>, endpoint: Endpoint) -> Self {
         Self {
             ledger: Arc::clone(ledger),
-            request_id,
+            request_id: Arc::clone(&caller.request_id),
+            allowance: caller.allowance.clone(),
             model,
             endpoint,
             started: Instant::now(),
@@ -161,6 +166,10 @@ impl Drop for Record {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         let ledger = &self.ledger;
+        if let Some(usage) = self.usage {
+            let tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+            self.allowance.charge(tokens);
+        }
         match &self.at {
             Some(at) => {
                 at.metrics.ended(self.endpoint, self.outcome);

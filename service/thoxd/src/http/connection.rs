@@ -5,6 +5,7 @@ use super::{
     socket::{Line, SharedStream, Socket, Verdict},
 };
 use crate::{
+    guard::Guard,
     lifetime::{Lifetime, Seldom},
     settings::Server,
 };
@@ -29,6 +30,8 @@ const LARGEST_HEAD: usize = 64 << 10;
 pub struct Terms {
     /// The routes of every door.
     pub router: Router,
+    /// Who may do what.
+    pub guard: Arc<Guard>,
     /// Limits and times.
     pub server: Arc<Server>,
     /// Until when.
@@ -41,6 +44,7 @@ pub struct Terms {
 pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, terms: Terms) {
     let Terms {
         router,
+        guard,
         server,
         lifetime,
         open,
@@ -49,7 +53,8 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePer
     let _ = stream.set_nodelay(true);
     let stream = SharedStream::new(stream);
     let line = Line::new(place, open);
-    let front = Front::new(router, peer.ip().to_canonical(), Arc::clone(&line));
+    let visitor = guard.visitor(peer.ip(), false);
+    let front = Front::new(router, guard, visitor, Arc::clone(&line));
     let io = TokioIo::new(Socket::new(stream.clone(), Arc::clone(&line)));
     let mut builder = hyper::server::conn::http1::Builder::new();
     // Its own timeout stays off: `Line` tells a slow head from an idle connection.

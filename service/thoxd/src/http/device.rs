@@ -122,7 +122,7 @@ pub async fn openapi() -> Response {
     typed(StatusCode::OK, "application/json", DOCUMENT.into())
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Result<Response, Refused> {
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Result<Response, Refused> {
     let bytes = serde_json::to_vec(value).map_err(|error| internal(&error))?;
     Ok(typed(status, "application/json", bytes.into()))
 }
@@ -136,7 +136,7 @@ fn typed(status: StatusCode, kind: &'static str, body: Body) -> Response {
     response
 }
 
-fn internal(cause: &dyn std::error::Error) -> Refused {
+pub(super) fn internal(cause: &dyn std::error::Error) -> Refused {
     ApiError::new(
         ErrorKind::Internal,
         "thoxd made a mistake; its log says more, under the request's id.",

@@ -1,10 +1,23 @@
-//! What is true of every request, whatever its route: it has an id and a client, and its connection is busy.
+//! What is true of every request, whatever its route: it is us who are asked, by a page of ours or none; it has an id
+//! and a visitor; its connection is busy; and its reply ends when the key is revoked that it was asked with.
 
-use super::socket::{Busy, Line};
-use crate::{engine::slots::Client, gateway::Caller};
-use axum::{Router, body::Body};
+use super::{
+    error::Refused,
+    page,
+    socket::{Busy, Line},
+    watch::Watch,
+};
+use crate::{
+    guard::{Arrival, Guard, Visitor},
+    keys::Key,
+};
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse as _, Response as BoxedResponse},
+};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use std::{
@@ -18,6 +31,7 @@ use std::{
     },
     task::{Context, Poll},
 };
+use thox_policy::browser::Asker;
 use tower::Service as _;
 
 /// Constants, since a name that is a literal is parsed at every use.
@@ -27,18 +41,36 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug)]
 pub struct Front {
     router: Router,
-    client: Client,
+    guard: Arc<Guard>,
+    visitor: Visitor,
     line: Arc<Line>,
 }
 
 impl Front {
-    /// The routes for the connection of `client`.
+    /// The routes for the connection of a visitor.
     #[must_use]
-    pub fn new(router: Router, client: Client, line: Arc<Line>) -> Self {
+    pub fn new(router: Router, guard: Arc<Guard>, visitor: Visitor, line: Arc<Line>) -> Self {
         Self {
             router,
-            client,
+            guard,
+            visitor,
             line,
+        }
+    }
+
+    /// What can be said of a request before its route is known.
+    fn early(&self, request: &Request<Incoming>) -> Result<Asker, Box<BoxedResponse>> {
+        let asker = match self.guard.look(request.uri(), request.headers()) {
+            Ok(asker) => asker,
+            Err(error) => return Err(Box::new(Refused(error).into_response())),
+        };
+        match page::preflight(request, asker) {
+            Some(mut answer) => {
+                let origin = request.headers().get(header::ORIGIN);
+                page::share(answer.headers_mut(), origin, asker);
+                Err(Box::new(answer))
+            }
+            None => Ok(asker),
         }
     }
 }
@@ -51,20 +83,45 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let busy = self.line.request();
         let request_id = id_of(&request);
-        let header = HeaderValue::from_str(&request_id);
-        request.extensions_mut().insert(Caller {
+        let id_header = HeaderValue::from_str(&request_id).ok();
+        let asker = match self.early(&request) {
+            Ok(asker) => asker,
+            Err(answer) => return Box::pin(async move { Ok(finish(*answer, id_header, busy)) }),
+        };
+        let origin = match asker {
+            Asker::ListedPage => request.headers().get(header::ORIGIN).cloned(),
+            Asker::NoPage | Asker::OwnPage | Asker::ForeignPage => None,
+        };
+        request.extensions_mut().insert(Arrival {
+            visitor: self.visitor,
             request_id,
-            client: self.client,
         });
         let mut router = self.router.clone();
         Box::pin(async move {
             let mut response = router.call(request).await?;
-            if let Ok(header) = header {
-                response.headers_mut().insert(REQUEST_ID, header);
-            }
-            Ok(response.map(|body| Reply { body, _busy: busy }))
+            page::share(response.headers_mut(), origin.as_ref(), asker);
+            Ok(finish(response, id_header, busy))
         })
     }
+}
+
+fn finish(
+    mut response: BoxedResponse,
+    request_id: Option<HeaderValue>,
+    busy: Busy,
+) -> Response<Reply> {
+    let headers = response.headers_mut();
+    if let Some(id) = request_id {
+        headers.insert(REQUEST_ID, id);
+    }
+    page::protect(headers);
+    let key = response.extensions_mut().remove::<Arc<Key>>();
+    let watch = key.map(|key| Watch::new(&key, response.headers()));
+    response.map(|body| Reply {
+        body,
+        watch,
+        _busy: busy,
+    })
 }
 
 /// The client's own id if it is short and plain, else one of ours.
@@ -109,6 +166,7 @@ fn hex(number: u64) -> [u8; 16] {
 #[derive(Debug)]
 pub struct Reply {
     body: Body,
+    watch: Option<Watch>,
     _busy: Busy,
 }
 
@@ -120,7 +178,11 @@ impl http_body::Body for Reply {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let Self { body, watch, .. } = &mut *self;
+        match watch {
+            None => Pin::new(body).poll_frame(cx),
+            Some(watch) => watch.poll_frame(body, cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -97,7 +97,7 @@ async fn answer(
     }
 }
 
-fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
@@ -115,7 +115,7 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorKind::UnsupportedMediaType, message))
 }
 
-async fn read(body: Body, door: &Door) -> Result<Bytes, ApiError> {
+pub(super) async fn read(body: Body, door: &Door) -> Result<Bytes, ApiError> {
     let limit = door.server.max_body.as_usize();
     let patience = door.server.body_timeout;
     match tokio::time::timeout(patience, collect(body, limit)).await {

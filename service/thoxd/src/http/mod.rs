@@ -1,21 +1,28 @@
 //! The HTTP door: OpenAI's routes and the device's own, over HTTP/1.1 on the plain port.
 //!
-//! - [`mod@routes`]: paths and handlers.
+//! - [`mod@routes`]: paths and handlers; [`gate`]: each with what it is for, and the guard in front of it.
 //! - [`inference`]: chat, completions, embeddings; [`body`]: how a reply leaves.
 //! - [`device`]: health, models, router, metrics, the API's own description.
-//! - [`error`]: errors as replies.
+//! - [`access`]: keys, claiming, authentication.
+//! - [`error`]: errors as replies; [`page`]: what browsers are told.
 //! - [`listener`]: the accept loop; [`connection`]: one connection from its first byte to its last.
-//! - [`socket`]: a TCP stream that knows what its client is waiting for; [`front`]: what is true of every request.
+//! - [`socket`]: a TCP stream that knows what its client is waiting for; [`front`]: what is true of every request;
+//!   [`watch`]: ends a reply when its key is revoked.
 
+pub mod access;
 pub mod body;
 pub mod connection;
 pub mod device;
 pub mod error;
 pub mod front;
+pub mod gate;
 pub mod inference;
 pub mod listener;
+pub mod page;
 pub mod routes;
 pub mod socket;
+pub mod watch;
 
+pub use gate::{Listed, Routes};
 pub use listener::{Listener, bind};
-pub use routes::{Door, routes};
+pub use routes::{Door, router, routes};

@@ -1,12 +1,19 @@
-//! Paths and handlers.
+//! Paths and handlers, each with what it is for.
 
-use super::{device, error, inference};
-use crate::{gateway::Gateway, settings::Server};
-use axum::{
-    Router,
-    routing::{get, post},
+use super::{access, device, error, gate::Routes, inference};
+use crate::{
+    gateway::Gateway,
+    guard::Guard,
+    settings::{Server, Sources},
 };
-use std::sync::Arc;
+use axum::{Router, routing::MethodFilter};
+use std::{path::PathBuf, sync::Arc};
+use thox_policy::access::Plane;
+
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+const PUT: MethodFilter = MethodFilter::PUT;
+const DELETE: MethodFilter = MethodFilter::DELETE;
 
 /// What every handler works with.
 #[derive(Clone, Debug)]
@@ -15,25 +22,57 @@ pub struct Door {
     pub gateway: Gateway,
     /// Limits and times.
     pub server: Arc<Server>,
+    /// Who may do what.
+    pub guard: Arc<Guard>,
+    /// Folder of what survives.
+    pub state: Arc<PathBuf>,
+    /// Where settings come from, for those that are changed while thoxd runs.
+    pub sources: Arc<Sources>,
 }
 
-/// All routes of this door, and `others`' beside them under the same answers to what is no route.
-pub fn routes(door: Door, others: Router<Door>) -> Router {
-    Router::new()
-        .merge(others)
-        .route("/v1/chat/completions", post(inference::chat))
-        .route("/v1/completions", post(inference::completions))
-        .route("/v1/embeddings", post(inference::embeddings))
-        .route("/v1/models", get(device::models))
-        .route("/v1/models/{*id}", get(device::model))
-        .route("/v1/health", get(device::health))
-        .route("/health", get(device::health))
-        .route("/v1/router/status", get(device::router_status))
-        .route("/router/status", get(device::router_status))
-        .route("/thox/v1/router/explain", get(device::explain))
-        .route("/metrics", get(device::metrics))
-        .route("/openapi.json", get(device::openapi))
+/// The routes of this door.
+pub fn routes(door: Door) -> Routes<()> {
+    use Plane::{Administration, Device, Inference, Public};
+    Routes::new(Arc::clone(&door.guard))
+        .route(Inference, POST, "/v1/chat/completions", inference::chat)
+        .route(Inference, POST, "/v1/completions", inference::completions)
+        .route(Inference, POST, "/v1/embeddings", inference::embeddings)
+        .route(Inference, GET, "/v1/models", device::models)
+        .route(Inference, GET, "/v1/models/{*id}", device::model)
+        .route(Public, GET, "/v1/health", device::health)
+        .route(Public, GET, "/health", device::health)
+        .route(Inference, GET, "/v1/router/status", device::router_status)
+        .route(Inference, GET, "/router/status", device::router_status)
+        .route(Inference, GET, "/thox/v1/router/explain", device::explain)
+        .route(Inference, GET, "/thox/v1/status", access::status)
+        .route(Inference, GET, "/metrics", device::metrics)
+        .route(Public, GET, "/openapi.json", device::openapi)
+        .route(Public, POST, "/thox/v1/claim", access::claim)
+        .route(Device, GET, "/thox/v1/claim-code", access::claim_code)
+        .route(Administration, GET, "/thox/v1/auth", access::auth)
+        .route(Administration, PUT, "/thox/v1/auth", access::set_auth)
+        .route(Administration, GET, "/thox/v1/keys", access::keys)
+        .route(Administration, POST, "/thox/v1/keys", access::make_key)
+        .route(
+            Administration,
+            DELETE,
+            "/thox/v1/keys/{id}",
+            access::revoke_key,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/keys/{id}/rotate",
+            access::rotate_key,
+        )
+        .route(Administration, DELETE, "/thox/v1/data", access::clear_data)
+        .with_state(door)
+}
+
+/// A router that serves these and refuses the rest.
+pub fn router(routes: Routes<()>) -> Router {
+    let (router, _) = routes.into_parts();
+    router
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .with_state(door)
 }

@@ -38,6 +38,21 @@ impl Account {
         }
     }
 
+    /// Where the control socket is when no setting says otherwise: `/run/thox/control.sock` on the device,
+    /// `$XDG_RUNTIME_DIR/thox/control.sock` for a person, none where no such folder is given.
+    #[must_use]
+    pub fn control_socket(self, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+        match self {
+            Self::System => Some(PathBuf::from("/run/thox/control.sock")),
+            Self::Person => {
+                let folder = PathBuf::from(environment.get("XDG_RUNTIME_DIR")?);
+                folder
+                    .is_absolute()
+                    .then(|| folder.join("thox/control.sock"))
+            }
+        }
+    }
+
     /// The person's own settings file; the device has none.
     pub(super) fn config_file(self, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
         match self {

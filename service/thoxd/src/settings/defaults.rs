@@ -1,7 +1,9 @@
 //! How each setting is read: its key, its default, and which values make no sense.
 
 use super::{
-    shape::{Circuit, Engine, Log, Model, Router, Server, Settings},
+    shape::{
+        Audit, Auth, Circuit, Engine, Limits, Log, Model, Router, Server, Settings, SocketFile,
+    },
     table::Table,
     units::Bytes,
 };
@@ -16,21 +18,41 @@ const MORE_THAN_NOTHING: &str = "a duration above zero such as \"500ms\", \"30s\
 const AT_LEAST_ONE: &str = "a whole number, 1 or more";
 const SIZE_ABOVE_ZERO: &str = "a size above zero such as \"32MiB\" or \"1GiB\"";
 
+/// The defaults that depend on who runs the program.
+pub(super) struct Folders {
+    pub(super) state: PathBuf,
+    pub(super) control_socket: SocketFile,
+}
+
 impl Settings {
-    pub(super) fn read(table: &mut Table<'_>, state_dir: PathBuf) -> Self {
+    pub(super) fn read(table: &mut Table<'_>, folders: Folders) -> Self {
         Self {
-            server: table.table("server", Server::read),
+            server: table.table("server", |table| {
+                Server::read(table, folders.control_socket)
+            }),
             engines: table.named("engines", |_, table| Engine::read(table)),
             models: table.named("models", |_, table| Model::read(table)),
             router: table.table("router", Router::read),
+            auth: table.table("auth", |table| Auth {
+                enabled: table.read("enabled", false),
+                allowed_origins: table.read("allowed_origins", Vec::new()),
+                allowed_hosts: table.read("allowed_hosts", Vec::new()),
+                trusted_networks: table.read("trusted_networks", Vec::new()),
+            }),
+            limits: table.table("limits", |table| Limits {
+                remote_requests_per_minute: table.read("remote_requests_per_minute", 100),
+            }),
+            audit: table.table("audit", |table| Audit {
+                enabled: table.read("enabled", false),
+            }),
             log: table.table("log", Log::read),
-            state_dir: table.read("state_dir", state_dir),
+            state_dir: table.read("state_dir", folders.state),
         }
     }
 }
 
 impl Server {
-    fn read(table: &mut Table<'_>) -> Self {
+    fn read(table: &mut Table<'_>, control_socket: SocketFile) -> Self {
         let listen = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))];
         Self {
             listen: table.read_if(
@@ -39,6 +61,7 @@ impl Server {
                 "a list of at least one address and port such as [\"0.0.0.0:8080\", \"[::]:8080\"]",
                 |listen| !listen.is_empty(),
             ),
+            control_socket: table.read("control_socket", control_socket),
             max_body: size(table, "max_body", 32 << 20),
             max_connections: count(table, "max_connections", 1024),
             header_timeout: time(table, "header_timeout", 10),

@@ -47,7 +47,10 @@ pub use explain::{Explanation, Loaded, UnknownKey};
 pub use key::{InvalidKey, Key};
 pub use layer::Origin;
 pub use problem::{Fault, Problem, Problems};
-pub use shape::{Circuit, Engine, Log, Model, Router, Server, Settings};
+pub use shape::{
+    Audit, Auth, Circuit, Engine, HostName, Limits, Log, Model, Router, Server, Settings,
+    SocketFile, WebOrigin,
+};
 pub use sources::{Sources, parse_text};
 pub use units::Bytes;
 

@@ -2,11 +2,16 @@
 
 use super::{
     address::EngineAddress,
+    shape::{HostName, SocketFile, WebOrigin},
     units::{Bytes, ShownDuration, parse_duration},
 };
 use figment::value::Value;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
-use thox_policy::{EngineKind, ParameterCount};
+use thox_policy::{
+    EngineKind, ParameterCount,
+    browser::{Host, is_origin},
+    network::Prefix,
+};
 
 /// A type of setting.
 pub(super) trait Setting: Sized {
@@ -142,6 +147,42 @@ text_setting!(
     Self::to_string
 );
 
+text_setting!(
+    Prefix,
+    "a network such as \"10.8.0.0/16\"",
+    |text| text.parse().map_err(|_| None),
+    Self::to_string
+);
+text_setting!(
+    WebOrigin,
+    "an origin such as \"https://chat.example.org\"",
+    |text| Some(Self(text.to_ascii_lowercase()))
+        .filter(|origin| is_origin(&origin.0))
+        .ok_or(None),
+    |origin| origin.0.clone()
+);
+text_setting!(
+    HostName,
+    "a host name such as \"thox.example.org\"",
+    |text| match Host::of_name(text) {
+        Some(Host::Name(name)) => Ok(Self(name.into())),
+        Some(Host::Address(_)) | None => Err(None),
+    },
+    |name| name.0.clone()
+);
+text_setting!(
+    SocketFile,
+    "an absolute path in quotes, or \"\" for none",
+    |text| match text {
+        "" => Ok(Self(None)),
+        path => PathBuf::from_value(&Value::from(path)).map(|path| Self(Some(path))),
+    },
+    |file| file
+        .0
+        .as_ref()
+        .map_or(String::new(), |path| path.display().to_string())
+);
+
 impl Setting for bool {
     const EXPECTED: &'static str = "true or false";
 
@@ -157,21 +198,45 @@ impl Setting for bool {
     }
 }
 
-/// One address may stand without the list's brackets.
-impl Setting for Vec<SocketAddr> {
-    const EXPECTED: &'static str =
+/// A type that stands in lists.
+pub(super) trait Listed: Setting {
+    /// What is allowed in its list, with an example.
+    const EXPECTED_LIST: &'static str;
+}
+
+impl Listed for SocketAddr {
+    const EXPECTED_LIST: &'static str =
         "a list of addresses and ports such as [\"0.0.0.0:8080\", \"[::]:8080\"]";
+}
+
+impl Listed for Prefix {
+    const EXPECTED_LIST: &'static str =
+        "a list of networks such as [\"10.8.0.0/16\", \"fd00::/8\"]";
+}
+
+impl Listed for WebOrigin {
+    const EXPECTED_LIST: &'static str =
+        "a list of origins as browsers send them, such as [\"https://chat.example.org\"]";
+}
+
+impl Listed for HostName {
+    const EXPECTED_LIST: &'static str =
+        "a list of host names without ports, such as [\"thox.example.org\"]";
+}
+
+/// One entry may stand without the list's brackets.
+impl<T: Listed> Setting for Vec<T> {
+    const EXPECTED: &'static str = T::EXPECTED_LIST;
 
     fn from_value(value: &Value) -> Result<Self, Option<String>> {
         match value {
             Value::Array(_, entries) => entries
                 .iter()
                 .map(|entry| {
-                    SocketAddr::from_value(entry)
-                        .map_err(|_| Some(format!("{} is none", describe(entry))))
+                    T::from_value(entry).map_err(|_| Some(format!("{} is none", describe(entry))))
                 })
                 .collect(),
-            single => Ok(vec![SocketAddr::from_value(single)?]),
+            single => Ok(vec![T::from_value(single)?]),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{address::EngineAddress, units::Bytes};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
-use thox_policy::{EngineKind, ParameterCount};
+use thox_policy::{EngineKind, ParameterCount, network::Prefix};
 
 /// Everything that can be set, validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub struct Settings {
     pub models: BTreeMap<String, Model>,
     /// How requests are routed.
     pub router: Router,
+    /// Who may ask and who may change.
+    pub auth: Auth,
+    /// How much may be asked.
+    pub limits: Limits,
+    /// Whether it is kept who asked.
+    pub audit: Audit,
     /// What is logged.
     pub log: Log,
     /// Folder of what has to survive a restart.
@@ -26,6 +32,8 @@ pub struct Settings {
 pub struct Server {
     /// Addresses of the plain HTTP port; at least one.
     pub listen: Vec<SocketAddr>,
+    /// The Unix socket for whoever is on the device.
+    pub control_socket: SocketFile,
     /// Largest request body.
     pub max_body: Bytes,
     /// Connections open at once; at least one.
@@ -103,6 +111,51 @@ pub struct Circuit {
     /// Time until the engine is probed again.
     pub open_for: Duration,
 }
+
+/// Who may ask and who may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// Whether asking needs a key on the device's own network too.
+    pub enabled: bool,
+    /// Web pages that may ask.
+    pub allowed_origins: Vec<WebOrigin>,
+    /// Further names of the device.
+    pub allowed_hosts: Vec<HostName>,
+    /// Networks that count as the device's own.
+    pub trusted_networks: Vec<Prefix>,
+}
+
+/// How much may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests a minute of an address outside the device's own networks; 0 is no limit.
+    pub remote_requests_per_minute: u32,
+}
+
+/// Whether it is kept who asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Whether a line is written for each request.
+    pub enabled: bool,
+}
+
+/// A page's origin as browsers send it, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOrigin(pub String);
+
+impl AsRef<str> for WebOrigin {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A host's name in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(pub String);
+
+/// The path of a Unix socket; none where there shall be none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketFile(pub Option<PathBuf>);
 
 /// What is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,13 +3,14 @@
 use super::{
     account::Account,
     check::check,
+    defaults::Folders,
     explain::Loaded,
     key::Key,
     layer::{Layer, Origin},
     overrides,
     problem::{Fault, Problem, Problems},
     reader::Reader,
-    shape::Settings,
+    shape::{Settings, SocketFile},
 };
 use std::{
     collections::BTreeMap,
@@ -167,8 +168,11 @@ fn finish(
         }
     }
     let reader = Reader::new(&layers);
-    let state_dir = sources.account.state_dir(&sources.environment);
-    let settings = reader.read(|table| Settings::read(table, state_dir));
+    let folders = Folders {
+        state: sources.account.state_dir(&sources.environment),
+        control_socket: SocketFile(sources.account.control_socket(&sources.environment)),
+    };
+    let settings = reader.read(|table| Settings::read(table, folders));
     check(&settings, &reader);
     match reader.finish() {
         Ok(entries) if problems.is_empty() => Ok(Loaded::new(settings, entries)),

@@ -7,11 +7,10 @@ use crate::{
     settings::Server,
 };
 use axum::{
-    Extension, Router,
+    Extension,
     body::Body,
     extract::{Request, State},
     response::Response,
-    routing::get,
 };
 use http::{HeaderValue, StatusCode, header};
 use hyper_util::rt::TokioIo;
@@ -22,29 +21,19 @@ use tokio_tungstenite::{
     tungstenite::{handshake::server::create_response_with_body, protocol::Role},
 };
 
-#[derive(Clone)]
-struct Door {
-    gateway: Gateway,
-    server: Arc<Server>,
-    lifetime: Lifetime,
+/// What this door works with.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The path of a request.
+    pub gateway: Gateway,
+    /// Limits and times.
+    pub server: Arc<Server>,
+    /// Until when.
+    pub lifetime: Lifetime,
 }
 
-/// The routes of this door, to stand beside others'.
-pub fn routes<S: Clone + Send + Sync + 'static>(
-    gateway: Gateway,
-    server: Arc<Server>,
-    lifetime: Lifetime,
-) -> Router<S> {
-    Router::new()
-        .route("/v1/stream", get(open))
-        .with_state(Door {
-            gateway,
-            server,
-            lifetime,
-        })
-}
-
-async fn open(
+/// `GET /v1/stream`: the handshake.
+pub async fn open(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
     mut request: Request,

@@ -8,4 +8,4 @@ mod handshake;
 pub mod message;
 mod session;
 
-pub use handshake::routes;
+pub use handshake::{Door, open};

@@ -109,7 +109,22 @@ impl Session {
     pub(super) async fn run(mut self) {
         let lifetime = self.terms.lifetime.clone();
         let mut stopping = pin!(lifetime.stopping());
+        let revoked = self
+            .terms
+            .caller
+            .allowance
+            .key()
+            .map(|key| key.revoked().clone());
+        let mut revoked = pin!(async move {
+            match revoked {
+                Some(revoked) => revoked.cancelled().await,
+                None => std::future::pending().await,
+            }
+        });
         let close = poll_fn(|cx| {
+            if revoked.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Some((CloseCode::Policy, "the key has been revoked")));
+            }
             if !self.is_stopping && stopping.as_mut().poll(cx).is_ready() {
                 self.is_stopping = true;
             }
@@ -306,9 +321,10 @@ impl Session {
             return Err(ApiError::new(ErrorKind::InvalidRequest, message).param("request_id"));
         }
         self.count += 1;
+        self.terms.caller.allowance.take()?;
         let caller = Caller {
             request_id: format!("{}-{}", self.terms.caller.request_id, self.count).into(),
-            client: self.terms.caller.client,
+            ..self.terms.caller.clone()
         };
         let request = Request {
             endpoint: Endpoint::Chat,

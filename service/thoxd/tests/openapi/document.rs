@@ -68,14 +68,19 @@ fn every_reference_points_to_something_and_every_component_is_referred_to() {
     visit(&document, &mut |value| {
         if value.get("$ref").is_some_and(Value::is_string) {
             resolve(&document, value);
-            referred.extend(value["$ref"].as_str());
+            referred.extend(value["$ref"].as_str().map(str::to_owned));
+        }
+        // Keys are referred to by their schemes' names.
+        for scheme in value["security"].as_array().into_iter().flatten() {
+            let names = scheme.as_object().expect("a scheme").keys();
+            referred.extend(names.map(|name| format!("#/components/securitySchemes/{name}")));
         }
     });
     let components = document["components"].as_object().expect("components");
     for (kind, all) in components {
         for name in all.as_object().expect("components of a kind").keys() {
             let pointer = format!("#/components/{kind}/{name}");
-            assert!(referred.contains(&&*pointer), "nothing refers to {pointer}");
+            assert!(referred.contains(&pointer), "nothing refers to {pointer}");
         }
     }
 }

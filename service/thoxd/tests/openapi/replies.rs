@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use thox_api::{
-    ApiError, BackendHealth, BackendState, CircuitState, DecisionRecord, ErrorKind, Explanation,
-    Health, ModelList, ModelObject, OverallStatus, RouteChoice, RouterBackend, RouterModel,
-    RouterRules, RouterStatus, StreamEvent,
+    ApiError, AuthStatus, BackendHealth, BackendState, CircuitState, Claim, ClaimCode, Class,
+    DataCleared, DecisionRecord, DeviceStatus, ErrorKind, Explanation, Health, KeyDeleted, KeyInfo,
+    KeyList, MakeKey, ModelList, ModelObject, NewKey, OverallStatus, RouteChoice, RouterBackend,
+    RouterModel, RouterRules, RouterStatus, Scope, SetAuth, StreamEvent, TlsStatus,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -199,4 +200,112 @@ fn errors_and_the_streams_events_are_described() {
         error: error.error.clone(),
     };
     describes("StreamError", &failed(Some(json!(1))), &failed(None));
+}
+
+#[test]
+fn keys_and_the_device_are_described() {
+    let info = KeyInfo {
+        id: String::new(),
+        object: "key".to_owned(),
+        name: String::new(),
+        prefix: String::new(),
+        scope: Scope::Inference,
+        class: Class::Batch,
+        created: 0,
+        expires: Some(1),
+        last_used: Some(1),
+        requests_per_minute: Some(1),
+        tokens_per_minute: Some(1),
+    };
+    always("Key", &info);
+    always(
+        "NewKey",
+        &NewKey {
+            key: String::new(),
+            info: info.clone(),
+        },
+    );
+    always(
+        "KeyList",
+        &KeyList {
+            object: "list".to_owned(),
+            data: vec![info],
+        },
+    );
+    always(
+        "KeyDeleted",
+        &KeyDeleted {
+            id: String::new(),
+            object: "key".to_owned(),
+            deleted: true,
+        },
+    );
+    always(
+        "AuthStatus",
+        &AuthStatus {
+            enabled: true,
+            claimed: true,
+            keys: 1,
+            tls: true,
+        },
+    );
+    always("SetAuth", &SetAuth { enabled: true });
+    always(
+        "ClaimCode",
+        &ClaimCode {
+            code: None,
+            claimed: true,
+        },
+    );
+    always(
+        "DataCleared",
+        &DataCleared {
+            audit_lines: 1,
+            decisions: 1,
+        },
+    );
+    let tls = TlsStatus {
+        ports: vec![1],
+        fingerprint: String::new(),
+        self_signed: true,
+        expires: 1,
+    };
+    always("TlsStatus", &tls);
+    always(
+        "DeviceStatus",
+        &DeviceStatus {
+            name: String::new(),
+            version: String::new(),
+            names: Vec::new(),
+            tls: Some(tls),
+        },
+    );
+    let full = MakeKey {
+        name: String::new(),
+        scope: Some(Scope::Admin),
+        expires_in: Some(1),
+        requests_per_minute: Some(1),
+        tokens_per_minute: Some(1),
+        class: Some(Class::Interactive),
+    };
+    let bare = MakeKey {
+        scope: None,
+        expires_in: None,
+        requests_per_minute: None,
+        tokens_per_minute: None,
+        class: None,
+        ..full.clone()
+    };
+    describes("MakeKey", &full, &bare);
+    describes(
+        "Claim",
+        &Claim {
+            code: String::new(),
+            name: Some(String::new()),
+        },
+        &Claim {
+            code: String::new(),
+            name: None,
+        },
+    );
 }

@@ -1,98 +1,72 @@
 //! Every route is described, and every described one answers as described.
 
 use crate::document::{document, examples, operations};
-use axum::{Router, body::Body};
+use axum::body::Body;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use std::{
-    collections::BTreeSet,
-    fs,
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+use tempfile::TempDir;
+use thox_policy::access::Source;
 use thoxd::{
+    daemon::doors,
     engine,
-    gateway::{Caller, Gateway, record::Ledger},
-    http::{Door, routes},
+    gateway::{Gateway, record::Ledger},
+    guard::{Arrival, Guard, Visitor, audit::Audit},
+    http::{Door, Routes, router},
+    keys::Keys,
+    lan::Lan,
     lifetime::Lifetime,
-    settings,
+    settings::{self, Sources},
     world::Worlds,
-    ws,
 };
 use tower::ServiceExt;
 
-/// Every Rust file below a folder.
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of the source") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
-/// `("GET", "/v1/models/{id}")` for each `.route("/v1/models/{*id}", get(…))` in a source text.
-fn routes_in(source: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for call in source.split(".route(").skip(1) {
-        let mut depth = 1;
-        let end = call.find(|character| {
-            depth += match character {
-                '(' => 1,
-                ')' => -1,
-                _ => 0,
-            };
-            depth == 0
-        });
-        let arguments = &call[..end.expect("a closing parenthesis")];
-        let (path, methods) = arguments.split_once(',').expect("a path and its methods");
-        let path = path.trim().trim_matches('"').replace("{*", "{");
-        for method in [
-            "get", "post", "put", "patch", "delete", "head", "options", "any",
-        ] {
-            let is_used = methods
-                .match_indices(&format!("{method}("))
-                .any(|(at, _)| !methods[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
-            if is_used {
-                found.push((method.to_uppercase(), path.clone()));
-            }
-        }
-    }
-    found
-}
-
-/// All doors without any engine.
-fn service() -> Router {
-    let text = "[engines.ollama]\nenabled = false\n[engines.starter]\nenabled = false";
-    let settings = settings::parse_text(text).expect("settings");
+/// All doors without any engine, and the folder of their state.
+fn service() -> (Routes<()>, TempDir) {
+    let folder = TempDir::new().expect("a folder");
+    let text = format!(
+        "state_dir = {:?}\n[engines.ollama]\nenabled = false\n[engines.starter]\nenabled = false",
+        folder.path()
+    );
+    let settings = settings::parse_text(&text).expect("settings");
     let lifetime = Lifetime::default();
     let fleet = engine::fleet(&settings, &lifetime).expect("no engines");
     let worlds = Worlds::new(&settings, fleet);
-    let gateway = Gateway::new(worlds, Arc::new(Ledger::default()));
-    let server = Arc::new(settings.server);
-    let sockets = ws::routes(gateway.clone(), Arc::clone(&server), lifetime);
-    routes(Door { gateway, server }, sockets)
+    let keys = Keys::open(folder.path()).expect("keys");
+    let audit = Audit::new(false, folder.path());
+    let mut sources = Sources::of_process();
+    sources.config = Some(folder.path().join("thoxd.toml"));
+    let door = Door {
+        gateway: Gateway::new(worlds, Arc::new(Ledger::default())),
+        guard: Guard::new(&settings, keys, Lan::new(&[]), audit),
+        server: Arc::new(settings.server),
+        state: Arc::new(folder.path().to_owned()),
+        sources: Arc::new(sources),
+    };
+    (doors(door, &lifetime), folder)
 }
 
 async fn ask(method: &str, path: &str, body: Option<&Value>) -> Response<Body> {
-    let caller = Caller {
+    let arrival = Arrival {
+        visitor: Visitor {
+            address: Ipv4Addr::LOCALHOST.into(),
+            source: Source::ControlSocket,
+            is_encrypted: false,
+        },
         request_id: "test".into(),
-        client: Ipv4Addr::LOCALHOST.into(),
     };
     let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .extension(caller);
+        .extension(arrival);
     if body.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/json");
     }
     let body = body.map_or_else(Body::empty, |json| Body::from(json.to_string()));
     let request = request.body(body).expect("a request");
-    service().oneshot(request).await.expect("a reply")
+    let (routes, _folder) = service();
+    router(routes).oneshot(request).await.expect("a reply")
 }
 
 async fn error_code(reply: Response<Body>) -> (StatusCode, Value) {
@@ -103,30 +77,13 @@ async fn error_code(reply: Response<Body>) -> (StatusCode, Value) {
     (status, json["error"]["code"].clone())
 }
 
-#[test]
-fn routes_are_found_in_source_text() {
-    let source = "Router::new().route(\"/a\", get(x::y))\n.route(\n    \"/b/{*id}\",\n    get(forget(1)).post(z),\n)";
-    let found = routes_in(source);
-    let expected = [("GET", "/a"), ("GET", "/b/{id}"), ("POST", "/b/{id}")];
-    assert!(
-        found
-            .iter()
-            .map(|(method, path)| (&**method, &**path))
-            .eq(expected),
-        "{found:?}"
-    );
-}
-
-#[test]
-fn every_route_is_described_and_every_described_one_is_a_route() {
-    let mut files = Vec::new();
-    sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut files,
-    );
-    let served: BTreeSet<(String, String)> = files
+#[tokio::test]
+async fn every_route_is_described_and_every_described_one_is_a_route() {
+    let (routes, _folder) = service();
+    let (_, list) = routes.into_parts();
+    let served: BTreeSet<(String, String)> = list
         .iter()
-        .flat_map(|file| routes_in(&fs::read_to_string(file).expect("a source file")))
+        .map(|route| (route.method.to_owned(), route.path.replace("{*", "{")))
         .collect();
     assert!(served.contains(&("POST".to_owned(), "/v1/chat/completions".to_owned())));
     let document = document();
@@ -160,11 +117,11 @@ async fn every_described_route_answers_with_a_described_status() {
             );
             assert_ne!(status, "405", "{method} {path}");
         }
-        let reply = ask("DELETE", &path.replace("{id}", "a"), None).await;
+        let reply = ask("PATCH", &path.replace("{id}", "a"), None).await;
         assert_eq!(
             reply.status(),
             StatusCode::METHOD_NOT_ALLOWED,
-            "DELETE {path}"
+            "PATCH {path}"
         );
         let allowed = reply.headers()[header::ALLOW].to_str().expect("Allow");
         assert!(allowed.contains(&*method), "{path} allows {allowed}");

@@ -1,0 +1,206 @@
+//! Keys, claiming, authentication, what was kept of requests, the device itself.
+
+use super::{
+    device::{internal, json},
+    error::Refused,
+    inference::{must_be_json, read},
+    routes::Door,
+};
+use crate::{
+    keys::Secret,
+    settings::{self, InvalidKey, Key, Sources},
+};
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use thox_api::{
+    ApiError, AuthStatus, Claim, ClaimCode, DataCleared, DeviceStatus, ErrorKind, KeyDeleted,
+    KeyInfo, KeyList, MakeKey, NewKey, SetAuth,
+};
+
+/// `GET /thox/v1/status`
+pub async fn status(State(door): State<Door>) -> Result<Response, Refused> {
+    let surroundings = door.guard.lan.now();
+    let names = surroundings.names.iter().map(ToString::to_string);
+    let addresses = surroundings.addresses().map(|address| address.to_string());
+    json(
+        StatusCode::OK,
+        &DeviceStatus {
+            name: door.guard.lan.name().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            names: names.chain(addresses).collect(),
+            tls: None,
+        },
+    )
+}
+
+/// `GET /thox/v1/auth`
+pub async fn auth(State(door): State<Door>) -> Result<Response, Refused> {
+    json(StatusCode::OK, &auth_status(&door))
+}
+
+/// `PUT /thox/v1/auth`
+pub async fn set_auth(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let SetAuth { enabled } = document(&door, &headers, body).await?;
+    let sources = Arc::clone(&door.sources);
+    on_disk(move || keep_auth(&sources, enabled)).await?;
+    door.guard.lock(enabled);
+    json(StatusCode::OK, &auth_status(&door))
+}
+
+/// `GET /thox/v1/keys`
+pub async fn keys(State(door): State<Door>) -> Result<Response, Refused> {
+    let list = KeyList {
+        object: "list".to_owned(),
+        data: door.guard.keys.list(),
+    };
+    json(StatusCode::OK, &list)
+}
+
+/// `POST /thox/v1/keys`
+pub async fn make_key(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let asked: MakeKey = document(&door, &headers, body).await?;
+    let keys = Arc::clone(&door.guard.keys);
+    let made = on_disk(move || keys.make(&asked)).await?;
+    new_key(StatusCode::CREATED, made)
+}
+
+/// `DELETE /thox/v1/keys/{id}`
+pub async fn revoke_key(
+    State(door): State<Door>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let keys = Arc::clone(&door.guard.keys);
+    let revoked = id.clone();
+    on_disk(move || keys.revoke(&revoked)).await?;
+    let deleted = KeyDeleted {
+        id,
+        object: "key".to_owned(),
+        deleted: true,
+    };
+    json(StatusCode::OK, &deleted)
+}
+
+/// `POST /thox/v1/keys/{id}/rotate`
+pub async fn rotate_key(
+    State(door): State<Door>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let keys = Arc::clone(&door.guard.keys);
+    let made = on_disk(move || keys.rotate(&id)).await?;
+    new_key(StatusCode::OK, made)
+}
+
+/// `POST /thox/v1/claim`
+pub async fn claim(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let Claim { code, name } = document(&door, &headers, body).await?;
+    door.guard.count_claim()?;
+    let keys = Arc::clone(&door.guard.keys);
+    let made = on_disk(move || keys.claim(&code, name.as_deref().unwrap_or("owner"))).await?;
+    tracing::info!(prefix = %made.1.prefix, "the device has been claimed");
+    new_key(StatusCode::CREATED, made)
+}
+
+/// `GET /thox/v1/claim-code`
+pub async fn claim_code(State(door): State<Door>) -> Result<Response, Refused> {
+    let code = door.guard.keys.claim_code();
+    let reply = ClaimCode {
+        claimed: door.guard.keys.is_claimed(),
+        code: code.map(|code| code.to_string()),
+    };
+    json(StatusCode::OK, &reply)
+}
+
+/// `DELETE /thox/v1/data`
+pub async fn clear_data(State(door): State<Door>) -> Result<Response, Refused> {
+    let decisions = door.gateway.ledger().forget();
+    let audit_lines = on_disk(move || {
+        door.guard.audit.clear(&door.state).map_err(|error| {
+            let message = format!("the audit log cannot be deleted: {error}. Look at state_dir.");
+            ApiError::new(ErrorKind::Internal, message).cause(error)
+        })
+    })
+    .await?;
+    let cleared = DataCleared {
+        audit_lines,
+        decisions: u64::try_from(decisions).unwrap_or(u64::MAX),
+    };
+    json(StatusCode::OK, &cleared)
+}
+
+/// Writes the setting, so that it holds after a restart too.
+fn keep_auth(sources: &Sources, enabled: bool) -> Result<(), ApiError> {
+    let word = if enabled { "true" } else { "false" };
+    let fail = |cause: String| {
+        let message = format!(
+            "auth.enabled cannot be changed: {cause}. Nothing was changed; `thox config set auth.enabled {word}` on the device tells more."
+        );
+        ApiError::new(ErrorKind::Internal, message)
+    };
+    let key: Key = "auth.enabled"
+        .parse()
+        .map_err(|error: InvalidKey| fail(error.to_string()))?;
+    let change = settings::set(sources, &sources.file_to_edit(), &key, word)
+        .map_err(|error| fail(error.to_string()))?;
+    match change.overridden_by {
+        None => Ok(()),
+        Some(origin) => Err(fail(format!("{origin} sets it too, and comes later"))),
+    }
+}
+
+fn auth_status(door: &Door) -> AuthStatus {
+    AuthStatus {
+        enabled: door.guard.is_locked(),
+        claimed: door.guard.keys.is_claimed(),
+        keys: door.guard.keys.count(),
+        tls: false,
+    }
+}
+
+fn new_key(status: StatusCode, (secret, info): (Secret, KeyInfo)) -> Result<Response, Refused> {
+    let key = secret.reveal().to_owned();
+    json(status, &NewKey { key, info })
+}
+
+/// The JSON document that a request brings.
+async fn document<T: DeserializeOwned>(
+    door: &Door,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, ApiError> {
+    must_be_json(headers)?;
+    let bytes = read(body, door).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let message = format!(
+            "the body cannot be read: {error}. GET /openapi.json tells what this route takes."
+        );
+        ApiError::new(ErrorKind::InvalidRequest, message)
+    })
+}
+
+/// Waits for the disk where no other request waits with it.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, Refused> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(error) => Err(internal(&error)),
+    }
+}

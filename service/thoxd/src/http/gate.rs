@@ -1,0 +1,282 @@
+//! Each route with what it is for. There is no other way to a route than through here: one that has no plane does not
+//! exist, and the list of all of them is what the tests go by.
+
+use super::error::Refused;
+use crate::{
+    gateway::Caller,
+    guard::{Arrival, Guard, Pass, Visitor, audit::Line, visitor::span},
+};
+use axum::{
+    Router,
+    extract::Request,
+    handler::Handler,
+    response::{IntoResponse as _, Response},
+    routing::{MethodFilter, Route, on},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pin_project_lite::pin_project;
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use thox_api::{ApiError, ErrorKind};
+use thox_policy::{access::Plane, limits::Standing};
+use tower::{Layer, Service};
+
+/// One route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What it is for.
+    pub plane: Plane,
+    /// Its method.
+    pub method: &'static str,
+    /// Its path, as the router has it.
+    pub path: &'static str,
+}
+
+/// Routes, each with its plane.
+#[derive(Debug)]
+pub struct Routes<S> {
+    guard: Arc<Guard>,
+    router: Router<S>,
+    list: Vec<Listed>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// None yet.
+    #[must_use]
+    pub fn new(guard: Arc<Guard>) -> Self {
+        Self {
+            guard,
+            router: Router::new(),
+            list: Vec::new(),
+        }
+    }
+
+    /// One more.
+    #[must_use]
+    pub fn route<H, T>(
+        mut self,
+        plane: Plane,
+        method: MethodFilter,
+        path: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let listed = Listed {
+            plane,
+            method: name(method),
+            path,
+        };
+        let gate = GateLayer {
+            guard: Arc::clone(&self.guard),
+            listed,
+        };
+        self.router = self.router.route(path, on(method, handler).layer(gate));
+        self.list.push(listed);
+        self
+    }
+
+    /// All routes, and the router that has them.
+    pub fn into_parts(self) -> (Router<S>, Vec<Listed>) {
+        (self.router, self.list)
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn merge(mut self, others: Self) -> Self {
+        self.router = self.router.merge(others.router);
+        self.list.extend(others.list);
+        self
+    }
+
+    /// Gives the handlers their state.
+    #[must_use]
+    pub fn with_state<T>(self, state: S) -> Routes<T> {
+        Routes {
+            guard: self.guard,
+            router: self.router.with_state(state),
+            list: self.list,
+        }
+    }
+}
+
+fn name(method: MethodFilter) -> &'static str {
+    const NAMES: [(MethodFilter, &str); 5] = [
+        (MethodFilter::GET, "GET"),
+        (MethodFilter::POST, "POST"),
+        (MethodFilter::PUT, "PUT"),
+        (MethodFilter::PATCH, "PATCH"),
+        (MethodFilter::DELETE, "DELETE"),
+    ];
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == method)
+        .map_or("", |(_, name)| name)
+}
+
+#[derive(Clone, Debug)]
+struct GateLayer {
+    guard: Arc<Guard>,
+    listed: Listed,
+}
+
+impl Layer<Route> for GateLayer {
+    type Service = Gate;
+
+    fn layer(&self, inner: Route) -> Gate {
+        Gate {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// What stands in front of one route.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    layer: GateLayer,
+    inner: Route,
+}
+
+impl Service<Request> for Gate {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Passing;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request) -> Passing {
+        let GateLayer { guard, listed } = &self.layer;
+        let extensions = request.extensions_mut();
+        // Without a visitor nobody has asked who comes: that is no way in.
+        let Some(arrival) = extensions.remove::<Arrival>() else {
+            return Passing::refused(no_visitor().into_response(), None);
+        };
+        let visitor = arrival.visitor;
+        let line = guard.audit.is_on().then(|| Entry {
+            guard: Arc::clone(guard),
+            listed: *listed,
+            method: request.method().clone(),
+            visitor,
+            request_id: Arc::clone(&arrival.request_id),
+        });
+        match guard.admit(listed.plane, &visitor, request.headers()) {
+            Ok(pass) => {
+                let caller = Caller::new(arrival, pass.allowance.clone());
+                request.extensions_mut().insert(caller);
+                Passing {
+                    way: Way::Inner {
+                        future: self.inner.call(request),
+                    },
+                    pass: Some(pass),
+                    line,
+                }
+            }
+            Err(error) => Passing::refused(Refused(error).into_response(), line),
+        }
+    }
+}
+
+fn no_visitor() -> Refused {
+    let message = "thoxd made a mistake; its log says more, under the request's id.";
+    Refused(ApiError::new(ErrorKind::Internal, message).cause("a request without an arrival"))
+}
+
+/// What the audit log will say.
+struct Entry {
+    guard: Arc<Guard>,
+    listed: Listed,
+    method: Method,
+    visitor: Visitor,
+    request_id: Arc<str>,
+}
+
+pin_project! {
+    /// A request on its way through a gate.
+    pub struct Passing {
+        #[pin]
+        way: Way,
+        pass: Option<Pass>,
+        line: Option<Entry>,
+    }
+}
+
+pin_project! {
+    #[project = WayProjection]
+    enum Way {
+        Inner { #[pin] future: axum::routing::future::RouteFuture<Infallible> },
+        Refused { response: Option<Response> },
+    }
+}
+
+impl Passing {
+    fn refused(response: Response, line: Option<Entry>) -> Self {
+        Self {
+            way: Way::Refused {
+                response: Some(response),
+            },
+            pass: None,
+            line,
+        }
+    }
+}
+
+impl Future for Passing {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = match this.way.project() {
+            WayProjection::Inner { future } => ready!(future.poll(cx))?,
+            WayProjection::Refused { response } => response.take().unwrap_or_default(),
+        };
+        let mut key = None;
+        if let Some(pass) = this.pass.take() {
+            tell(response.headers_mut(), "requests", pass.requests);
+            tell(response.headers_mut(), "tokens", pass.tokens);
+            if let Some(used) = pass.allowance.key() {
+                // Whoever sends the reply watches over it.
+                response.extensions_mut().insert(Arc::clone(used));
+                key = Some(Arc::clone(used));
+            }
+        }
+        if let Some(entry) = this.line.take() {
+            entry.guard.audit.write(&Line {
+                route: entry.listed.path,
+                method: entry.method.as_str(),
+                client: entry.visitor.address,
+                key: key.as_ref().map(|key| &*key.prefix),
+                status: response.status().as_u16(),
+                request_id: &entry.request_id,
+            });
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// OpenAI's rate-limit headers.
+fn tell(headers: &mut HeaderMap, what: &str, standing: Option<Standing>) {
+    let Some(standing) = standing else { return };
+    let values = [
+        ("limit", HeaderValue::from(standing.limit)),
+        ("remaining", HeaderValue::from(standing.remaining)),
+        (
+            "reset",
+            HeaderValue::try_from(span(standing.reset_after)).unwrap_or(HeaderValue::from(0)),
+        ),
+    ];
+    for (word, value) in values {
+        if let Ok(name) = HeaderName::try_from(format!("x-ratelimit-{word}-{what}")) {
+            headers.insert(name, value);
+        }
+    }
+}
