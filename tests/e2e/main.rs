@@ -48,6 +48,7 @@ mod stage;
 mod stream;
 #[cfg(test)]
 mod tools;
+mod trust;
 #[cfg(test)]
 mod usage;
 #[cfg(test)]
