@@ -2,7 +2,7 @@
 //!
 //! Clients take turns, one request each, however many a client has waiting. A full queue makes room for a client with
 //! few requests by sending away the newest of the client that has most: a script with a thousand requests does not lock
-//! out a person.
+//! out a person. Requests for which nobody waits go behind those for which somebody does, and still get every fifth turn.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -97,6 +97,13 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
         Some(request)
     }
 
+    /// The newest request of the client that has most: it gives its place up.
+    fn give_up_newest(&mut self) -> Option<T> {
+        let longest = self.lines.iter().max_by_key(|(_, line)| line.len());
+        let client = longest.map(|(client, _)| client.clone())?;
+        self.take_newest(&client)
+    }
+
     fn take_newest(&mut self, client: &K) -> Option<T> {
         let request = self.lines.get_mut(client)?.pop_back()?;
         self.left(client);
@@ -112,10 +119,131 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
     }
 }
 
+/// Two fair queues: somebody waits for what is in the one, nobody for what is in the other.
+#[derive(Debug)]
+pub struct Queues<K, T> {
+    capacity: usize,
+    interactive: FairQueue<K, T>,
+    batch: FairQueue<K, T>,
+    passed_over: u8,
+}
+
+/// In which of the two a request waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Urgency {
+    /// Somebody waits for the answer.
+    Interactive,
+    /// Nobody does.
+    Batch,
+}
+
+/// Turns of others after which one for which nobody waits has its own: it does not starve.
+const MOST_PASSED_OVER: u8 = 4;
+
+impl<K: Clone + Eq + Hash, T> Queues<K, T> {
+    /// Empty queues for `capacity` requests together.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            interactive: FairQueue::new(capacity),
+            batch: FairQueue::new(capacity),
+            passed_over: 0,
+        }
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.interactive.len() + self.batch.len()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A request of `client` joins. Where all places are taken, an urgent one takes the place of one that is not.
+    pub fn join(&mut self, client: K, urgency: Urgency, request: T) -> Joined<T> {
+        match urgency {
+            Urgency::Interactive => {
+                let sent_away = if self.len() >= self.capacity {
+                    self.batch.give_up_newest()
+                } else {
+                    None
+                };
+                self.interactive.capacity = self.capacity - self.batch.len().min(self.capacity);
+                match (self.interactive.join(client, request), sent_away) {
+                    (Joined::Waiting, Some(other)) => Joined::InPlaceOf(other),
+                    (joined, _) => joined,
+                }
+            }
+            Urgency::Batch => {
+                self.batch.capacity = self.capacity - self.interactive.len().min(self.capacity);
+                self.batch.join(client, request)
+            }
+        }
+    }
+
+    /// The request whose turn it is.
+    pub fn take_turn(&mut self) -> Option<T> {
+        if self.passed_over >= MOST_PASSED_OVER || self.interactive.is_empty() {
+            self.passed_over = 0;
+            return self
+                .batch
+                .take_turn()
+                .or_else(|| self.interactive.take_turn());
+        }
+        if !self.batch.is_empty() {
+            self.passed_over += 1;
+        }
+        self.interactive.take_turn()
+    }
+
+    /// Takes the first request of `client` that `is_it` out: its sender has gone.
+    pub fn leave(&mut self, client: &K, urgency: Urgency, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        match urgency {
+            Urgency::Interactive => self.interactive.leave(client, is_it),
+            Urgency::Batch => self.batch.leave(client, is_it),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_person_goes_before_a_batch_and_the_batch_does_not_starve() {
+        use Urgency::{Batch, Interactive};
+        let mut queues = Queues::new(100);
+        for n in 0..3 {
+            queues.join("nightly", Batch, 100 + n);
+        }
+        for n in 0..10 {
+            queues.join("person", Interactive, n);
+        }
+        let order: Vec<i32> = std::iter::from_fn(|| queues.take_turn()).collect();
+        assert_eq!(order, [0, 1, 2, 3, 100, 4, 5, 6, 7, 101, 8, 9, 102]);
+    }
+
+    #[test]
+    fn a_full_house_of_batches_makes_room_for_a_person() {
+        use Urgency::{Batch, Interactive};
+        let mut queues = Queues::new(2);
+        assert_eq!(queues.join("nightly", Batch, 1), Joined::Waiting);
+        assert_eq!(queues.join("nightly", Batch, 2), Joined::Waiting);
+        assert_eq!(queues.join("nightly", Batch, 3), Joined::Full(3));
+        assert_eq!(queues.join("person", Interactive, 4), Joined::InPlaceOf(2));
+        assert_eq!(queues.join("person", Interactive, 5), Joined::InPlaceOf(1));
+        assert_eq!(queues.join("person", Interactive, 6), Joined::Full(6));
+        assert_eq!(queues.join("nightly", Batch, 7), Joined::Full(7));
+        assert_eq!(queues.leave(&"person", Interactive, |n| *n == 5), Some(5));
+        assert_eq!(queues.join("nightly", Batch, 8), Joined::Waiting);
+        assert_eq!((queues.len(), queues.is_empty()), (2, false));
+    }
 
     #[test]
     fn a_person_does_not_wait_behind_a_script() {

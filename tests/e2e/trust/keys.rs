@@ -115,6 +115,29 @@ async fn lock(device: &Owned) {
 }
 
 #[tokio::test]
+async fn an_owner_who_rotates_or_revokes_the_own_key_is_told() {
+    let device = Owned::new().await;
+    let list = device.admin("GET", "/thox/v1/keys", None).await.json();
+    let id = list["data"][0]["id"].as_str().unwrap().to_owned();
+    let rotated = device
+        .admin("POST", &format!("/thox/v1/keys/{id}/rotate"), None)
+        .await
+        .json();
+    let (key, id) = (
+        rotated["key"].as_str().unwrap(),
+        rotated["id"].as_str().unwrap(),
+    );
+    let path = format!("/thox/v1/keys/{id}");
+    let gone = with_key(device.address(), "DELETE", &path, None, key).await;
+    assert_eq!(gone.json()["deleted"], true);
+    assert_error(
+        &with_key(device.address(), "GET", "/thox/v1/keys", None, key).await,
+        401,
+        "invalid_api_key",
+    );
+}
+
+#[tokio::test]
 async fn authentication_is_switched_at_once_and_for_good() {
     let device = Owned::new().await;
     assert_eq!(

@@ -1,7 +1,12 @@
 //! What a person at the terminal is told: where to point a client, which engines and models were found, how to get more.
 
+use crate::keys::Keys;
 use crate::world::{Worlds, refusal::GET_A_MODEL};
-use std::{fmt::Write as _, io::Write as _, net::SocketAddr};
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal as _, Write as _},
+    net::SocketAddr,
+};
 use thox_policy::{EngineKind, world::EngineState};
 
 /// The first words, once an address is bound.
@@ -73,6 +78,17 @@ pub(super) fn found(worlds: &Worlds) {
         let _ = writeln!(text, "  for a real model: {GET_A_MODEL}");
     }
     say(&text);
+}
+
+/// How the device is claimed. For a person at a terminal alone: the code belongs into no journal.
+pub(super) fn claim(keys: &Keys) {
+    if let Some(code) = keys.claim_code()
+        && std::io::stderr().is_terminal()
+    {
+        say(&format!(
+            "  nobody owns this device yet: `thox claim {code}` makes the first admin key; asking models needs none\n"
+        ));
+    }
 }
 
 /// To standard error, where the log goes too; that it is closed is no reason to stop.

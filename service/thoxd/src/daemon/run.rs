@@ -95,6 +95,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
     tokio::select! {
         _ = first_look => {
             banner::found(&worlds);
+            banner::claim(&keys);
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}

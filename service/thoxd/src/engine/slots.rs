@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use thox_policy::admit::{FairQueue, Joined};
+use thox_policy::admit::{Joined, Queues, Urgency};
 use tokio::sync::oneshot;
 
 /// Who shares the queue fairly.
@@ -27,7 +27,7 @@ pub struct Slots {
 struct State {
     in_use: usize,
     next_ticket: u64,
-    queue: FairQueue<Client, Waiter>,
+    queue: Queues<Client, Waiter>,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Slots {
         let state = State {
             in_use: 0,
             next_ticket: 0,
-            queue: FairQueue::new(queue),
+            queue: Queues::new(queue),
         };
         Arc::new(Self {
             limit,
@@ -63,7 +63,11 @@ impl Slots {
     ///
     /// # Errors
     /// [`QueueFull`], at once or when a client with fewer requests takes the place.
-    pub async fn admit(self: &Arc<Self>, client: Client) -> Result<Permit, QueueFull> {
+    pub async fn admit(
+        self: &Arc<Self>,
+        client: Client,
+        urgency: Urgency,
+    ) -> Result<Permit, QueueFull> {
         let (ticket, turn) = {
             let mut state = self.state();
             if self.limit == 0 || state.in_use < self.limit {
@@ -75,6 +79,7 @@ impl Slots {
             state.next_ticket += 1;
             match state.queue.join(
                 client,
+                urgency,
                 Waiter {
                     ticket,
                     turn: sender,
@@ -88,6 +93,7 @@ impl Slots {
         let _place = Place {
             slots: self,
             client,
+            urgency,
             ticket,
         };
         turn.await.map_err(|_| QueueFull)
@@ -136,6 +142,7 @@ impl Drop for Permit {
 struct Place<'s> {
     slots: &'s Slots,
     client: Client,
+    urgency: Urgency,
     ticket: u64,
 }
 
@@ -146,7 +153,9 @@ impl Drop for Place<'_> {
             .slots
             .state()
             .queue
-            .leave(&self.client, |waiter| waiter.ticket == self.ticket);
+            .leave(&self.client, self.urgency, |waiter| {
+                waiter.ticket == self.ticket
+            });
     }
 }
 
@@ -162,18 +171,18 @@ mod tests {
     #[tokio::test]
     async fn a_slot_goes_to_the_next_in_turn_and_a_place_given_up_is_free() {
         let slots = Slots::new(1, 8);
-        let held = slots.admit(client(1)).await.unwrap();
+        let held = slots.admit(client(1), Urgency::Interactive).await.unwrap();
         let first = tokio::spawn({
             let slots = slots.clone();
-            async move { slots.admit(client(1)).await }
+            async move { slots.admit(client(1), Urgency::Interactive).await }
         });
         let given_up = tokio::spawn({
             let slots = slots.clone();
-            async move { slots.admit(client(2)).await }
+            async move { slots.admit(client(2), Urgency::Interactive).await }
         });
         let second = tokio::spawn({
             let slots = slots.clone();
-            async move { slots.admit(client(2)).await }
+            async move { slots.admit(client(2), Urgency::Interactive).await }
         });
         while slots.load().1 < 3 {
             tokio::task::yield_now().await;
@@ -192,20 +201,23 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_refuses_at_once_and_sends_the_greedy_ones_newest_away() {
         let slots = Slots::new(1, 2);
-        let _held = slots.admit(client(1)).await.unwrap();
+        let _held = slots.admit(client(1), Urgency::Interactive).await.unwrap();
         let greedy: Vec<_> = (0..2)
             .map(|_| {
                 tokio::spawn({
                     let slots = slots.clone();
-                    async move { slots.admit(client(1)).await.err() }
+                    async move { slots.admit(client(1), Urgency::Interactive).await.err() }
                 })
             })
             .collect();
         while slots.load().1 < 2 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(slots.admit(client(1)).await.err(), Some(QueueFull));
-        let person = slots.admit(client(2));
+        assert_eq!(
+            slots.admit(client(1), Urgency::Interactive).await.err(),
+            Some(QueueFull)
+        );
+        let person = slots.admit(client(2), Urgency::Interactive);
         let _ = tokio::time::timeout(Duration::from_millis(20), person).await;
         let refused = futures_util::future::select_all(greedy).await.0.unwrap();
         assert_eq!(refused, Some(QueueFull));

@@ -23,9 +23,10 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 use http::{Method, Response, StatusCode};
 use std::{sync::Arc, time::Instant};
-use thox_api::{ApiError, ErrorKind};
+use thox_api::{ApiError, Class, ErrorKind};
 use thox_policy::{
     Ask, Endpoint, EngineKind, Reason,
+    admit::Urgency,
     circuit::{Change, Outcome},
     route,
     route::Candidate,
@@ -301,7 +302,12 @@ impl Attempt<'_> {
     async fn run(&self, mut record: Record) -> Result<Reply, Missed> {
         let engine = self.engine;
         let asked = Instant::now();
-        let Ok(permit) = engine.slots.admit(self.request.caller.client).await else {
+        let caller = &self.request.caller;
+        let urgency = match caller.allowance.class() {
+            Class::Interactive => Urgency::Interactive,
+            Class::Batch => Urgency::Batch,
+        };
+        let Ok(permit) = engine.slots.admit(caller.client, urgency).await else {
             let message = format!(
                 "the queue of engine `{}` is full. Try again in a moment.",
                 engine.name

@@ -177,6 +177,7 @@ impl Service<Request> for Gate {
                     way: Way::Inner {
                         future: self.inner.call(request),
                     },
+                    plane: listed.plane,
                     pass: Some(pass),
                     line,
                 }
@@ -205,6 +206,7 @@ pin_project! {
     pub struct Passing {
         #[pin]
         way: Way,
+        plane: Plane,
         pass: Option<Pass>,
         line: Option<Entry>,
     }
@@ -224,6 +226,7 @@ impl Passing {
             way: Way::Refused {
                 response: Some(response),
             },
+            plane: Plane::Public,
             pass: None,
             line,
         }
@@ -243,10 +246,11 @@ impl Future for Passing {
         if let Some(pass) = this.pass.take() {
             tell(response.headers_mut(), "requests", pass.requests);
             tell(response.headers_mut(), "tokens", pass.tokens);
-            if let Some(used) = pass.allowance.key() {
-                // Whoever sends the reply watches over it.
-                response.extensions_mut().insert(Arc::clone(used));
-                key = Some(Arc::clone(used));
+            key = pass.allowance.key().cloned();
+            // Whoever sends the reply watches over it. Changes of the device are short, and one that revokes or rotates
+            // its own key has to tell of it.
+            if let (Some(key), Plane::Inference) = (&key, *this.plane) {
+                response.extensions_mut().insert(Arc::clone(key));
             }
         }
         if let Some(entry) = this.line.take() {

@@ -48,6 +48,6 @@ pub fn protect(told: &mut HeaderMap) {
     );
     told.entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static(
-            "default-src 'none'; frame-ancestors 'none'",
+            "default-src 'none'; connect-src 'self'; frame-ancestors 'none'",
         ));
 }
