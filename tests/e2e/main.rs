@@ -5,6 +5,7 @@
 //! - `routing`, `discovery`, `first_run`: which engine answers, as engines come and go
 //! - `cancellation`, `broken_streams`, `fallback`, `slow_start`, `circuit`, `usage`: behaviour under trouble
 //! - `privacy`: no prompt and no reply in any log
+//! - `tls`: the encrypted port, its certificates, HTTP/2, and how many connections one client may have
 //! - `soak`: minutes of broken connections, only where asked for
 //! - `stage`: one thoxd and its engines, as most tests want them
 
@@ -46,6 +47,8 @@ mod soak;
 mod stage;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tools;
 mod trust;

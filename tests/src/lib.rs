@@ -4,6 +4,7 @@
 //! - [`doubles`]: HTTP doubles of the engines, with faults that a test switches on
 //! - [`thoxd`]: starts the real `thoxd` on a free port with a generated configuration
 //! - [`client`]: an HTTP/1.1 client that tells a finished body from a cut one
+//! - [`tls`]: the same over TLS, HTTP/2 included, and certificates to serve
 //! - [`websocket`]: a client of `/v1/stream`
 //! - [`sse`]: the events of a stream, comments included
 //! - [`stream`]: what a client made of a streamed chat
@@ -27,4 +28,5 @@ pub mod patience;
 pub mod sse;
 pub mod stream;
 pub mod thoxd;
+pub mod tls;
 pub mod websocket;

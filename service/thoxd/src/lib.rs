@@ -7,6 +7,7 @@
 //! - 4 [`gateway`]: the one path of a request;
 //! - 3 [`world`]: snapshots of what is there; [`guard`]: who may do what;
 //! - 2 [`engine`]: the engines as they behave over HTTP; [`keys`]: API keys; [`lan`]: the device's names and networks;
+//!   [`tls`]: the certificate of the encrypted port;
 //! - 1 [`settings`]: configuration; [`observe`]: logs and metrics; [`lifetime`]: tasks and shutdown; [`state`]: files
 //!   that survive.
 
@@ -21,5 +22,6 @@ pub mod lifetime;
 pub mod observe;
 pub mod settings;
 pub mod state;
+pub mod tls;
 pub mod world;
 pub mod ws;

@@ -5,18 +5,24 @@ use crate::{
     engine::{self, CannotSetUp},
     gateway::{Gateway, record::Ledger},
     guard::{Guard, audit::Audit},
-    http::{self, Door, connection::Terms, listener::CannotListen},
+    http::{
+        self, Door, Listener,
+        connection::Terms,
+        listener::{CannotListen, Places},
+    },
     keys::{CannotOpen, Keys},
-    lan::Lan,
+    lan::{Lan, Surroundings},
     lifetime::Lifetime,
     settings::{Settings, Sources},
+    tls::{CannotServe, Names, Tls},
     world::Worlds,
 };
-use std::{sync::Arc, time::Duration};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::Semaphore,
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +36,9 @@ pub enum CannotStart {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] CannotListen),
+    /// There is no certificate for the encrypted port.
+    #[error(transparent)]
+    Tls(#[from] CannotServe),
     /// The system refuses something basic.
     #[error("the system refuses a basic service: {0}")]
     System(#[from] std::io::Error),
@@ -51,7 +60,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         .server
         .listen
         .iter()
-        .map(|address| http::bind(*address))
+        .map(|address| http::bind(*address, "server.listen"))
         .collect::<Result<Vec<_>, _>>()?;
     let fleet = engine::fleet(&settings, &lifetime)?;
     let worlds = Worlds::new(&settings, fleet);
@@ -67,6 +76,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         .collect();
     let lan = Lan::new(&names);
     lan.follow(&lifetime);
+    let encrypted = encrypted(&settings, &lan, &lifetime)?;
     let keys = Keys::open(&settings.state_dir)?;
     let audit = Audit::new(settings.audit.enabled, &settings.state_dir);
     let guard = Guard::new(&settings, Arc::clone(&keys), lan, audit);
@@ -84,11 +94,14 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         server,
         lifetime: lifetime.clone(),
         open: ledger.metrics.connections.clone(),
+        refused: ledger.metrics.connections_refused.clone(),
     };
-    let places = Arc::new(Semaphore::new(settings.server.max_connections));
-    for listener in listeners {
+    let places = Places::new(&settings.server);
+    for listener in &listeners {
         banner::listening(listener.address);
-        lifetime.spawn_background(listener.accept(terms.clone(), Arc::clone(&places)));
+    }
+    for listener in listeners.into_iter().chain(encrypted) {
+        lifetime.spawn_background(listener.accept(terms.clone(), places.clone()));
     }
     let engines = u32::try_from(worlds.current().fleet.len()).unwrap_or(u32::MAX);
     let first_look = tokio::time::timeout(FIRST_LOOK, looked.acquire_many(engines));
@@ -140,3 +153,45 @@ async fn keep_uses(keys: Arc<Keys>) {
 
 /// They are shown to the minute; a crash forgets at most so much.
 const KEEP_USES_EVERY: Duration = Duration::from_secs(60);
+
+/// The encrypted port's sockets, where it is enabled, with a certificate that is kept up to date.
+fn encrypted(
+    settings: &Settings,
+    lan: &Lan,
+    lifetime: &Lifetime,
+) -> Result<Vec<Listener>, CannotStart> {
+    if !settings.tls.enabled {
+        return Ok(Vec::new());
+    }
+    let tls = Tls::open(
+        &settings.tls,
+        &settings.state_dir,
+        certified_names(&lan.now()),
+    )?;
+    let listen = |address: &SocketAddr| {
+        let listener = http::bind(*address, "tls.listen")?.with_tls(tls.config());
+        let fingerprint = tls.fingerprint();
+        tracing::info!(
+            "listening with TLS on https://{}, fingerprint of its key {fingerprint}",
+            listener.address
+        );
+        Ok(listener)
+    };
+    let listeners = settings.tls.listen.iter().map(listen).collect();
+    lifetime.spawn_background(tls.clone().keep());
+    let mut changes = lan.changes();
+    lifetime.spawn_background(async move {
+        while changes.changed().await.is_ok() {
+            let names = certified_names(&changes.borrow_and_update());
+            tls.set_names(names);
+        }
+    });
+    listeners
+}
+
+/// What the device's certificate is for.
+fn certified_names(surroundings: &Surroundings) -> Names {
+    let names: Vec<String> = surroundings.names.iter().map(ToString::to_string).collect();
+    let addresses: Vec<IpAddr> = surroundings.addresses().collect();
+    Names::new(&names, &addresses)
+}

@@ -1,12 +1,19 @@
-//! One connection from its first byte to its last.
+//! One connection from its first byte to its last: here HTTP/1.1, plain and inside TLS.
+//!
+//! - [`handshake`]: TLS, and which protocol the client wants in it; `http2`: the other one.
+
+pub mod handshake;
+mod http2;
 
 use super::{
     front::Front,
-    socket::{Line, SharedStream, Socket, Verdict},
+    listener::Place,
+    socket::{Line, SharedStream, Socket, Stream, Verdict},
 };
 use crate::{
     guard::Guard,
     lifetime::{Lifetime, Seldom},
+    observe::metrics::ConnectionsRefused,
     settings::Server,
 };
 use axum::Router;
@@ -14,13 +21,13 @@ use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
-    pin::pin,
+    net::IpAddr,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
 };
 use thox_api::{ApiError, ErrorKind};
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::sleep_until};
+use tokio::time::sleep_until;
 
 /// Enough for a head with long cookies and tokens; hyper answers 431 above it.
 const LARGEST_HEAD: usize = 64 << 10;
@@ -38,22 +45,32 @@ pub struct Terms {
     pub lifetime: Lifetime,
     /// How many connections are open.
     pub open: Gauge,
+    /// How many were refused, and why.
+    pub refused: ConnectionsRefused,
 }
 
-/// Serves a connection until it ends, its client is too slow, or the daemon stops.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, terms: Terms) {
+/// Whom a connection is with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address; one of IPv4 is never written as IPv6.
+    pub address: IpAddr,
+    /// Whether nobody on the way reads or changes what is said.
+    pub is_tls: bool,
+}
+
+/// Serves HTTP/1.1 until the connection ends, its client is too slow, or the daemon stops.
+pub async fn serve<S: Stream>(stream: S, peer: Peer, place: Place, terms: Terms) {
     let Terms {
         router,
         guard,
         server,
         lifetime,
         open,
+        ..
     } = terms;
-    // Without it a token waits up to 40 ms for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
     let stream = SharedStream::new(stream);
     let line = Line::new(place, open);
-    let visitor = guard.visitor(peer.ip(), false);
+    let visitor = guard.visitor(peer.address, peer.is_tls);
     let front = Front::new(router, guard, visitor, Arc::clone(&line));
     let io = TokioIo::new(Socket::new(stream.clone(), Arc::clone(&line)));
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -65,13 +82,13 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePer
         let until = (!is_stopping).then_some(&lifetime);
         let orders = pin!(orders(&line, &server, until));
         let mut orders = Seldom::new(orders);
-        let event = poll_fn(|cx| match connection.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(Event::Over(result)),
-            Poll::Pending => orders.poll(cx).map(Event::Order),
-        });
-        match event.await {
+        match event(connection.as_mut(), &mut orders).await {
             Event::Over(Err(_)) if line.speaks_http2() => {
-                let message = "this port speaks HTTP/1.1. HTTP/2 comes with TLS; leave `--http2-prior-knowledge` or its like out.";
+                let message = if peer.is_tls {
+                    "HTTP/2 begins with the handshake here: offer `h2` by ALPN, or speak HTTP/1.1."
+                } else {
+                    "this port speaks HTTP/1.1. HTTP/2 comes with TLS; leave `--http2-prior-knowledge` or its like out."
+                };
                 return last_word(&stream, &ApiError::new(ErrorKind::HttpVersion, message));
             }
             Event::Over(_) | Event::Order(Order::Close) => return,
@@ -93,6 +110,18 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePer
 enum Event {
     Over(hyper::Result<()>),
     Order(Order),
+}
+
+/// What comes first. The connection is asked first, since it is what is busy.
+async fn event(
+    mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
+    orders: &mut Seldom<impl Future<Output = Order> + Unpin>,
+) -> Event {
+    poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Event::Over(result)),
+        Poll::Pending => orders.poll(cx).map(Event::Order),
+    })
+    .await
 }
 
 /// What a connection has to do that its client did not ask for.
@@ -125,17 +154,22 @@ async fn orders(line: &Line, server: &Server, lifetime: Option<&Lifetime>) -> Or
 }
 
 /// Writes an error past hyper, which has nothing more to say, and ends the connection.
-fn last_word(stream: &SharedStream, error: &ApiError) {
+fn last_word<S: Stream>(stream: &SharedStream<S>, error: &ApiError) {
+    stream.last_word(&reply(error));
+}
+
+/// An error as a whole reply of HTTP/1.1.
+pub(super) fn reply(error: &ApiError) -> Vec<u8> {
     let row = error.kind.row();
     let status = http::StatusCode::from_u16(row.status).ok();
     let reason = status
         .and_then(|status| status.canonical_reason())
         .unwrap_or("");
     let body = error.json();
-    let reply = format!(
+    format!(
         "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         row.status,
         body.len()
-    );
-    stream.last_word(reply.as_bytes());
+    )
+    .into_bytes()
 }

@@ -1,4 +1,4 @@
-//! The HTTP door: OpenAI's routes and the device's own, over HTTP/1.1 on the plain port.
+//! The HTTP door: OpenAI's routes and the device's own, over HTTP/1.1 on the plain port, HTTP/1.1 and HTTP/2 inside TLS.
 //!
 //! - [`mod@routes`]: paths and handlers; [`gate`]: each with what it is for, and the guard in front of it.
 //! - [`inference`]: chat, completions, embeddings; [`body`]: how a reply leaves.
@@ -6,7 +6,7 @@
 //! - [`access`]: keys, claiming, authentication.
 //! - [`error`]: errors as replies; [`page`]: what browsers are told.
 //! - [`listener`]: the accept loop; [`connection`]: one connection from its first byte to its last.
-//! - [`socket`]: a TCP stream that knows what its client is waiting for; [`front`]: what is true of every request;
+//! - [`socket`]: a stream that knows what its client is waiting for; [`front`]: what is true of every request;
 //!   [`watch`]: ends a reply when its key is revoked.
 
 pub mod access;

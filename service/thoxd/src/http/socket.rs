@@ -1,16 +1,18 @@
-//! A TCP stream that knows what its client is waiting for.
+//! A stream that knows what its client is waiting for, whatever carries it.
 //!
 //! hyper has one timeout for a request's head, which also ends idle connections, and closes without a word. Told apart
 //! here: a client too slow with its head gets 408, an idle connection is closed silently, HTTP/2 on this port gets 505.
 //! The stream is shared so that such a word can be written after hyper has given up.
 
+use super::listener::Place;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Write as _},
+    net::Shutdown,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -18,17 +20,57 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
     time::Instant,
 };
+use tokio_rustls::server::TlsStream;
+
+/// What a connection runs on.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Writes past hyper and ends the connection. One attempt without waiting: a reply of some hundred bytes fits the
+    /// socket's empty buffer.
+    fn last_word(&mut self, bytes: &[u8]);
+}
+
+impl Stream for TcpStream {
+    fn last_word(&mut self, bytes: &[u8]) {
+        let _ = self.try_write(bytes);
+        let _ = socket2::SockRef::from(&*self).shutdown(Shutdown::Write);
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn last_word(&mut self, bytes: &[u8]) {
+        let (tcp, tls) = self.get_mut();
+        let _ = tls.writer().write_all(bytes);
+        tls.send_close_notify();
+        let mut wire = AtOnce(tcp);
+        while tls.wants_write() && tls.write_tls(&mut wire).is_ok_and(|written| written > 0) {}
+        let _ = socket2::SockRef::from(&*tcp).shutdown(Shutdown::Write);
+    }
+}
+
+/// Writes what the socket takes without waiting.
+struct AtOnce<'a>(&'a TcpStream);
+
+impl io::Write for AtOnce<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// What a connection is doing, seen from its bytes.
 #[derive(Debug)]
 pub struct Line {
     phase: AtomicU8,
     since_ms: AtomicU64,
+    /// Requests under way; on HTTP/1.1 one at most.
+    busy: AtomicUsize,
     opened: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     open: Gauge,
 }
 
@@ -51,11 +93,12 @@ pub enum Verdict {
 impl Line {
     /// A new connection; `_place` is given back when its last user has gone, an upgraded one too.
     #[must_use]
-    pub fn new(place: OwnedSemaphorePermit, open: Gauge) -> Arc<Self> {
+    pub fn new(place: Place, open: Gauge) -> Arc<Self> {
         open.inc();
         Arc::new(Self {
             phase: AtomicU8::new(IDLE),
             since_ms: AtomicU64::new(0),
+            busy: AtomicUsize::new(0),
             opened: Instant::now(),
             _place: place,
             open,
@@ -64,6 +107,7 @@ impl Line {
 
     /// A request's head is complete: busy until the reply is written or dropped.
     pub fn request(self: &Arc<Self>) -> Busy {
+        self.busy.fetch_add(1, Ordering::Relaxed);
         self.phase.store(BUSY, Ordering::Relaxed);
         Busy(Arc::clone(self))
     }
@@ -72,6 +116,10 @@ impl Line {
     #[must_use]
     pub fn verdict(&self, header_timeout: Duration, idle_timeout: Duration) -> Verdict {
         let now = Instant::now();
+        // Not by the phase: on HTTP/2 the end of one request may meet the beginning of the next.
+        if self.busy.load(Ordering::Relaxed) > 0 {
+            return Verdict::Until(now + header_timeout);
+        }
         let since = self.opened + Duration::from_millis(self.since_ms.load(Ordering::Relaxed));
         let (deadline, over) = match self.phase.load(Ordering::Relaxed) {
             HEAD | HTTP2 => (since + header_timeout, Verdict::SlowHead),
@@ -125,50 +173,55 @@ pub struct Busy(Arc<Line>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.set(IDLE);
+        if self.0.busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.set(IDLE);
+        }
     }
 }
 
 /// The stream as hyper uses it. The lock is never waited for: both users live in the connection's own task.
 #[derive(Debug)]
-pub struct Socket {
-    stream: SharedStream,
+pub struct Socket<S> {
+    stream: SharedStream<S>,
     line: Arc<Line>,
 }
 
 /// A stream that hyper owns and that can still be written to when hyper has given up.
-#[derive(Clone, Debug)]
-pub struct SharedStream(Arc<Mutex<TcpStream>>);
+#[derive(Debug)]
+pub struct SharedStream<S>(Arc<Mutex<S>>);
 
-impl SharedStream {
+impl<S> Clone for SharedStream<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Stream> SharedStream<S> {
     /// Shares a stream.
     #[must_use]
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: S) -> Self {
         Self(Arc::new(Mutex::new(stream)))
     }
 
-    /// Writes past hyper and ends the connection. One attempt without waiting: a reply of some hundred bytes fits the
-    /// socket's empty buffer.
+    /// Writes past hyper and ends the connection.
     pub fn last_word(&self, bytes: &[u8]) {
-        let stream = self.lock();
-        let _ = stream.try_write(bytes);
-        let _ = socket2::SockRef::from(&*stream).shutdown(std::net::Shutdown::Write);
+        self.lock().last_word(bytes);
     }
 
-    fn lock(&self) -> MutexGuard<'_, TcpStream> {
+    fn lock(&self) -> MutexGuard<'_, S> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Socket {
+impl<S> Socket<S> {
     /// A shared stream and what is known of it.
     #[must_use]
-    pub fn new(stream: SharedStream, line: Arc<Line>) -> Self {
+    pub fn new(stream: SharedStream<S>, line: Arc<Line>) -> Self {
         Self { stream, line }
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: Stream> AsyncRead for Socket<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -182,7 +235,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: Stream> AsyncWrite for Socket<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -200,7 +253,7 @@ impl AsyncWrite for Socket {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.stream.lock().is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,9 +1,12 @@
 //! The log: one line an event on standard error, never a prompt, a reply or a key at any level.
 //!
-//! The libraries that see bytes on the wire are built without their tracing, so that no setting can switch it on.
+//! The libraries that see bytes on the wire are built without their tracing, so that no setting can switch it on. h2
+//! cannot be built so: what it says is dropped here.
 
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 /// Starts the log. `directives` as in `log.level`.
 ///
@@ -17,5 +20,26 @@ pub fn start(directives: &str) -> Result<(), Box<dyn std::error::Error + Send + 
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
-        .try_init()
+        .finish()
+        .with(filter_fn(|what| !is_of(what.target(), "h2")))
+        .try_init()?;
+    Ok(())
+}
+
+/// Whether a target is this library or a module of it.
+fn is_of(target: &str, library: &str) -> bool {
+    target
+        .strip_prefix(library)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_is_its_modules_and_nothing_else() {
+        assert!(is_of("h2", "h2") && is_of("h2::codec::framed_write", "h2"));
+        assert!(!is_of("h2o", "h2") && !is_of("thoxd::h2", "h2"));
+    }
 }

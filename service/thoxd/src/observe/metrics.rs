@@ -34,6 +34,37 @@ pub struct Metrics {
     pub circuit_open: Family<ByEngine, Gauge>,
     /// Open connections of clients.
     pub connections: Gauge,
+    /// Connections that were not served.
+    pub connections_refused: ConnectionsRefused,
+}
+
+/// Connections that were not served, by the reason. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionsRefused(Family<Reasons, Counter>);
+
+/// Why a connection was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyRefused {
+    /// Its client has as many as it may have.
+    TooManyOfClient,
+    /// TLS was not agreed on, in time or at all.
+    Handshake,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reasons {
+    reason: &'static str,
+}
+
+impl ConnectionsRefused {
+    /// Counts one.
+    pub fn count(&self, why: WhyRefused) {
+        let reason = match why {
+            WhyRefused::TooManyOfClient => "too_many_of_client",
+            WhyRefused::Handshake => "handshake",
+        };
+        self.0.get_or_create(&Reasons { reason }).inc();
+    }
 }
 
 /// Label: an engine's name.
@@ -173,6 +204,12 @@ impl Metrics {
             "Open connections of clients",
             connections.clone(),
         );
+        let connections_refused = ConnectionsRefused::default();
+        registry.register(
+            "connections_refused",
+            "Connections that were not served",
+            connections_refused.0.clone(),
+        );
         Self {
             registry,
             requests,
@@ -186,6 +223,7 @@ impl Metrics {
             up,
             circuit_open,
             connections,
+            connections_refused,
         }
     }
 

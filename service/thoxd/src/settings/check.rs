@@ -14,8 +14,28 @@ const MODEL_KEYS: [&str; 2] = ["parameters", "description"];
 
 /// Notes what does not fit together.
 pub(super) fn check(settings: &Settings, reader: &Reader<'_>) {
+    certificate(settings, reader);
     engines(settings, reader);
     models(settings, reader);
+}
+
+/// A certificate without its key, or the other way round, would mean the device's own in silence.
+fn certificate(settings: &Settings, reader: &Reader<'_>) {
+    let table = Key::default().child("tls");
+    let (name, expected) = match (&settings.tls.certificate, &settings.tls.key) {
+        (Some(_), None) => ("key", "the path of the PEM file with tls.certificate's key"),
+        (None, Some(_)) => (
+            "certificate",
+            "the path of the PEM file with the certificate of tls.key",
+        ),
+        (None, None) | (Some(_), Some(_)) => return,
+    };
+    let key = table.child(name);
+    // One that could not be read is reported once.
+    if !reader.has_problem_within(&key) {
+        let expected = expected.to_owned();
+        reader.note(key, Fault::Missing { expected });
+    }
 }
 
 fn engines(settings: &Settings, reader: &Reader<'_>) {

@@ -2,7 +2,7 @@
 
 use super::{
     shape::{
-        Audit, Auth, Circuit, Engine, Limits, Log, Model, Router, Server, Settings, SocketFile,
+        Audit, Auth, Circuit, Engine, Limits, Log, Model, Router, Server, Settings, SocketFile, Tls,
     },
     table::Table,
     units::Bytes,
@@ -30,6 +30,7 @@ impl Settings {
             server: table.table("server", |table| {
                 Server::read(table, folders.control_socket)
             }),
+            tls: table.table("tls", Tls::read),
             engines: table.named("engines", |_, table| Engine::read(table)),
             models: table.named("models", |_, table| Model::read(table)),
             router: table.table("router", Router::read),
@@ -64,6 +65,7 @@ impl Server {
             control_socket: table.read("control_socket", control_socket),
             max_body: size(table, "max_body", 32 << 20),
             max_connections: count(table, "max_connections", 1024),
+            max_connections_per_client: count(table, "max_connections_per_client", 256),
             header_timeout: time(table, "header_timeout", 10),
             body_timeout: time(table, "body_timeout", 60),
             idle_timeout: time(table, "idle_timeout", 120),
@@ -72,6 +74,22 @@ impl Server {
             drain_deadline: table.read("drain_deadline", Duration::from_secs(20)),
             websocket_max_message: size(table, "websocket_max_message", 4 << 20),
             websocket_max_requests: count(table, "websocket_max_requests", 16),
+        }
+    }
+}
+
+impl Tls {
+    fn read(table: &mut Table<'_>) -> Self {
+        Self {
+            enabled: table.read("enabled", false),
+            listen: table.read_if(
+                "listen",
+                vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443))],
+                "a list of at least one address and port such as [\"0.0.0.0:8443\", \"[::]:8443\"]",
+                |listen| !listen.is_empty(),
+            ),
+            certificate: table.read_optional("certificate"),
+            key: table.read_optional("key"),
         }
     }
 }

@@ -49,7 +49,7 @@ pub use layer::Origin;
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{
     Audit, Auth, Circuit, Engine, HostName, Limits, Log, Model, Router, Server, Settings,
-    SocketFile, WebOrigin,
+    SocketFile, Tls, WebOrigin,
 };
 pub use sources::{Sources, parse_text};
 pub use units::Bytes;

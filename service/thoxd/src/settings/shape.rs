@@ -9,6 +9,8 @@ use thox_policy::{EngineKind, ParameterCount, network::Prefix};
 pub struct Settings {
     /// The doors.
     pub server: Server,
+    /// The encrypted port.
+    pub tls: Tls,
     /// The engines by name.
     pub engines: BTreeMap<String, Engine>,
     /// The catalog: public model names.
@@ -38,6 +40,8 @@ pub struct Server {
     pub max_body: Bytes,
     /// Connections open at once; at least one.
     pub max_connections: usize,
+    /// Of these, from one address, or from one /64 of IPv6; at least one.
+    pub max_connections_per_client: usize,
     /// Time for a request's head to arrive.
     pub header_timeout: Duration,
     /// Time for a request's body to arrive.
@@ -54,6 +58,19 @@ pub struct Server {
     pub websocket_max_message: Bytes,
     /// Requests at once on one WebSocket connection; at least one.
     pub websocket_max_requests: usize,
+}
+
+/// The encrypted port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Its addresses; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// The user's own certificate chain; there exactly where `key` is.
+    pub certificate: Option<PathBuf>,
+    /// The key of the user's own certificate.
+    pub key: Option<PathBuf>,
 }
 
 /// One engine.

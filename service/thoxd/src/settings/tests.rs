@@ -375,7 +375,8 @@ fn the_defaults_that_the_default_file_shows_are_those_in_force() {
         .collect();
     let mut shown = parse_text(&uncommented.join("\n")).unwrap();
     let in_force = parse_text("").unwrap();
-    // The one key that has an example and no default.
+    // The keys that have an example and no default.
+    assert!(shown.tls.certificate.take().is_some() && shown.tls.key.take().is_some());
     assert!(
         shown
             .engines
@@ -386,6 +387,30 @@ fn the_defaults_that_the_default_file_shows_are_those_in_force() {
             .is_some()
     );
     assert_eq!(shown, in_force);
+}
+
+#[test]
+fn a_certificate_and_its_key_come_together() {
+    assert_eq!(
+        problems("[tls]\ncertificate = \"/etc/c.pem\"\n"),
+        [
+            "settings:1: tls.key is missing: set it to the path of the PEM file with tls.certificate's key"
+        ]
+    );
+    assert_eq!(
+        problems("[tls]\nkey = \"/etc/k.pem\"\n"),
+        [
+            "settings:1: tls.certificate is missing: set it to the path of the PEM file with the certificate of tls.key"
+        ]
+    );
+    assert_eq!(
+        problems("[tls]\nkey = \"/etc/k.pem\"\ncertificate = 3\n"),
+        ["settings:3: tls.certificate: expected an absolute path in quotes, given the number 3"]
+    );
+    let both = "[tls]\nenabled = true\ncertificate = \"/c.pem\"\nkey = \"/k.pem\"\n";
+    let tls = parse_text(both).unwrap().tls;
+    assert_eq!(tls.certificate.unwrap(), Path::new("/c.pem"));
+    assert_eq!(tls.key.unwrap(), Path::new("/k.pem"));
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub(crate) fn thoxd(folder: &Path, upstream: SocketAddr) -> String {
         "state_dir = \"{folder}/state\"
 [server]
 listen = [\"127.0.0.1:0\"]
+max_connections_per_client = 1024
 [engines.ollama]
 kind = \"ollama\"
 url = \"http://{upstream}\"
