@@ -1,0 +1,62 @@
+//! A device's TLS key and certificates for it.
+
+use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
+use rustls::{
+    ServerConfig,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use std::{fmt::Write as _, sync::Arc};
+
+/// A self-signed certificate and its key.
+pub(crate) struct Identity {
+    key: KeyPair,
+    certificate: rcgen::Certificate,
+}
+
+impl Identity {
+    pub(crate) fn new() -> Self {
+        Self::renewed(KeyPair::generate().unwrap())
+    }
+
+    fn renewed(key: KeyPair) -> Self {
+        let names = ["thox.local".to_owned(), "127.0.0.1".to_owned()];
+        let params = CertificateParams::new(names).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { key, certificate }
+    }
+
+    /// The same key in another certificate.
+    pub(crate) fn renew(&self) -> Self {
+        Self::renewed(KeyPair::try_from(self.key.serialize_der()).unwrap())
+    }
+
+    /// The certificate as a file of roots has it.
+    pub(crate) fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo, in hexadecimal digits.
+    pub(crate) fn fingerprint(&self) -> String {
+        let info = self.key.subject_public_key_info();
+        let digest = ring::digest::digest(&ring::digest::SHA256, &info);
+        digest
+            .as_ref()
+            .iter()
+            .fold(String::new(), |mut text, byte| {
+                write!(text, "{byte:02x}").unwrap();
+                text
+            })
+    }
+
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.der().clone()], key)
+            .unwrap();
+        Arc::new(config)
+    }
+}
