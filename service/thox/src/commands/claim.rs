@@ -50,9 +50,9 @@ pub(super) async fn claim(
     let (_, new) = device
         .send::<NewKey>(Method::POST, "/thox/v1/claim", &wanted)
         .await?;
-    let kept = keep(&device, &address, &new).await;
-    let kept = match kept {
-        Ok(kept) => kept,
+    let own = Change::Key(Some(new.key.clone()));
+    let file = match credentials::change(&[(address.authority(), own)]) {
+        Ok(file) => file.display().to_string(),
         Err(failure) => {
             output.line(new.key.expose())?;
             remark(
@@ -61,67 +61,56 @@ pub(super) async fn claim(
             return Err(failure);
         }
     };
-    report(&kept, &address, &new, target.json, output)
+    let pinned = pin(&device, &address, &new).await;
+    let secure = pinned.as_deref().unwrap_or_default();
+    report(&file, secure, &address, &new, target.json, output)?;
+    pinned.map(drop)
 }
 
-/// What was stored.
-struct Kept {
-    file: String,
-    /// Where the device speaks TLS, over its own key where that was pinned.
-    secure: Vec<(Address, Option<Fingerprint>)>,
-}
+/// Where the device speaks TLS, and its own key where that was pinned.
+type Place = (Address, Option<Fingerprint>);
 
-/// Stores the key for the device as it was named and for its TLS ports, whose key is pinned.
-async fn keep(device: &Device, address: &Address, new: &NewKey) -> Result<Kept, Failure> {
-    let key = || Change::Key(Some(new.key.clone()));
-    // First of all, whatever comes then.
-    let file = credentials::change(&[(address.authority(), key())])?;
-    let status = device
-        .clone()
-        .with_key(&new.key)?
-        .get::<DeviceStatus>(STATUS)
-        .await;
+/// Stores the key for the device's TLS ports too, and pins their key.
+async fn pin(device: &Device, address: &Address, new: &NewKey) -> Result<Vec<Place>, Failure> {
+    let device = device.clone().with_key(&new.key)?;
+    let Ok((_, DeviceStatus { tls: Some(tls), .. })) = device.get(STATUS).await else {
+        return Ok(Vec::new());
+    };
+    let told: Fingerprint = tls.fingerprint.parse().map_err(|error| {
+        Failure::error(format!(
+            "nothing is pinned, because the device's TLS fingerprint cannot be read: {error}"
+        ))
+    })?;
+    let known = Credentials::load()?;
     let mut secure = Vec::new();
-    if let Some(tls) = status.ok().and_then(|(_, status)| status.tls) {
-        let told: Fingerprint = tls.fingerprint.parse().map_err(|error| {
-            Failure::error(format!(
-                "the device's TLS fingerprint cannot be read: {error}"
-            ))
-        })?;
-        let known = Credentials::load()?;
-        for port in tls.ports {
-            let place = address.over_tls_at(port);
-            let name = place.authority();
-            let pinned = known.of(&name).fingerprint;
-            let is_other = pinned.is_some_and(|pinned| pinned != told);
-            if is_other {
-                output::warning(&format!(
-                    "another TLS key is pinned for {place}, and stays so; if the device has a new one: thox --host {place} trust"
-                ));
-                continue;
-            }
-            // A pin would break with the next renewal of what an authority vouches for.
-            let pin = (!device.is_vouched_for()).then_some(told);
-            let mut changes = vec![(name.clone(), key())];
-            changes.extend(pin.map(|pin| (name, Change::Fingerprint(pin))));
-            credentials::change(&changes)?;
-            secure.push((place, pin));
+    for port in tls.ports {
+        let place = address.over_tls_at(port);
+        let name = place.authority();
+        let pinned = known.of(&name).fingerprint;
+        if pinned.is_some_and(|pinned| pinned != told) {
+            output::warning(&format!(
+                "another TLS key is pinned for {place}, and stays so; if the device has a new one: thox --host {place} trust"
+            ));
+            continue;
         }
+        // A pin would break with the next renewal of what an authority vouches for.
+        let pin = (!device.is_vouched_for()).then_some(told);
+        let mut changes = vec![(name.clone(), Change::Key(Some(new.key.clone())))];
+        changes.extend(pin.map(|pin| (name, Change::Fingerprint(pin))));
+        credentials::change(&changes)?;
+        secure.push((place, pin));
     }
-    Ok(Kept {
-        file: file.display().to_string(),
-        secure,
-    })
+    Ok(secure)
 }
 
 fn report(
-    kept: &Kept,
+    file: &str,
+    secure: &[Place],
     address: &Address,
     new: &NewKey,
     is_json: bool,
     output: Output,
 ) -> Result<(), Failure> {
-    let Kept { file, secure } = kept;
     let first = secure.first();
     if is_json {
         let urls: Vec<String> = secure.iter().map(|(place, _)| place.to_string()).collect();

@@ -105,7 +105,7 @@ pub(super) async fn revoke(
             key.name, key.prefix
         ))?;
     }
-    for own in stored_at(&key.prefix)? {
+    for own in stored_at(device, &key.prefix)? {
         remark(&format!(
             "It was thox's own key for {own}: thox --host {own} config set api.key - stores another."
         ));
@@ -135,7 +135,7 @@ pub(super) async fn rotate(
             old.prefix
         ));
     }
-    let own = stored_at(&old.prefix)?;
+    let own = stored_at(device, &old.prefix)?;
     if !own.is_empty() {
         let change = |device: &String| (device.clone(), Change::Key(Some(new.key.clone())));
         let changes: Vec<_> = own.iter().map(change).collect();
@@ -166,12 +166,16 @@ async fn find(device: &Device, wanted: &Secret) -> Result<KeyInfo, Failure> {
     which::key(keys.data, wanted)
 }
 
-/// The devices for which this user has a key that begins so.
-fn stored_at(prefix: &str) -> Result<Vec<String>, Failure> {
+/// Where this user has a key that begins so. A device on the network says nothing about the keys of another host.
+fn stored_at(device: &Device, prefix: &str) -> Result<Vec<String>, Failure> {
     if prefix.len() < TELLING_PREFIX {
         return Ok(Vec::new());
     }
-    Ok(Credentials::load()?.with_key_like(prefix))
+    let host = |place: &str| place.rsplit_once(':').map(|(host, _)| host.to_owned());
+    let asked = device.address().map(|address| host(&address.authority()));
+    let mut found = Credentials::load()?.with_key_like(prefix);
+    found.retain(|place| asked.as_ref().is_none_or(|asked| *asked == host(place)));
+    Ok(found)
 }
 
 fn scope(scope: Scope) -> &'static str {

@@ -1,8 +1,9 @@
 //! The device that is meant, with the key and the pin that this user has for it.
 
 use super::{
-    Device, Road,
+    Device,
     address::{Address, InvalidAddress},
+    connect::Road,
     control,
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     secret::Secret,
 };
 use http::HeaderValue;
-use std::io;
+use std::{io, path::PathBuf};
 
 impl Device {
     /// The device that the options name; else the one on this machine if there is one; else `thox.local`. Its key is the
@@ -86,7 +87,7 @@ impl Device {
         Ok(at(address.or_its_tls_port(), &Credentials::default()))
     }
 
-    fn local(path: std::path::PathBuf) -> Self {
+    fn local(path: PathBuf) -> Self {
         Self {
             road: Road::Socket(path),
             authorization: None,

@@ -2,12 +2,14 @@
 //!
 //! - [`address`]: what users write for a device.
 //! - [`find`]: the device that is meant, with the key and the pin that this user has for it.
+//! - [`connect`]: the way to it, and a connection on it.
 //! - [`control`]: the control socket of the thoxd on this machine.
 //! - [`tls`], [`verifier`]: TLS to a device, and whether its certificate does.
 //! - [`exchange`]: one request and its reply.
 //! - [`events`]: server-sent events out of a streaming reply.
 
 mod address;
+mod connect;
 mod control;
 mod events;
 mod exchange;
@@ -17,19 +19,16 @@ mod verifier;
 
 use crate::{
     failure::{Exit, Failure},
-    fingerprint::Fingerprint,
     secret::Secret,
 };
 use bytes::Bytes;
+use connect::{Fault, Line, Road};
 use exchange::Exchange;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{io, path::PathBuf, time::Duration};
+use std::time::Duration;
 use thox_api::Health;
-use tls::{Refused, Trust};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::client::TlsStream;
 
 pub(crate) use address::{Address, Scheme};
 pub(crate) use exchange::{ALREADY_CLAIMED, Reply, Stream};
@@ -52,26 +51,6 @@ pub(crate) struct Device {
     authorization: Option<HeaderValue>,
     /// Why this machine is not meant, where nothing says which one is.
     not_here: Option<String>,
-}
-
-/// The way to a device.
-#[derive(Clone, Debug)]
-enum Road {
-    /// TCP, and TLS over it where the address says so.
-    Network {
-        address: Address,
-        pin: Option<Fingerprint>,
-    },
-    /// The control socket of this machine.
-    Socket(PathBuf),
-}
-
-/// Why there is no reply.
-enum Fault {
-    /// The device cannot be reached, and why.
-    Away(String),
-    /// It can, but must not be spoken to.
-    Told(Failure),
 }
 
 impl Device {
@@ -155,10 +134,7 @@ impl Device {
             return Err(Failure::error("the control socket has no certificate"));
         };
         let looking = async {
-            let stream = self.tcp(address).await?;
-            let (_, shown) = tls::connect(address, stream, Trust::Look)
-                .await
-                .map_err(refused)?;
+            let shown = connect::look(address).await?;
             shown.ok_or_else(|| Fault::Away("it shows no certificate".to_owned()))
         };
         let looked = tokio::time::timeout(CONNECT_TIMEOUT, looking).await;
@@ -256,7 +232,7 @@ impl Device {
         let request = request
             .body(Full::new(body))
             .map_err(|error| Fault::Away(error.to_string()))?;
-        let connecting = self.connect();
+        let connecting = self.road.connect();
         let line = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .unwrap_or_else(|_| Err(Fault::Away("no answer".to_owned())))?;
@@ -266,36 +242,6 @@ impl Device {
             Line::Local(stream) => Exchange::begin(stream, request).await,
         }
         .map_err(|error| Fault::Away(error.to_string()))
-    }
-
-    async fn connect(&self) -> Result<Line, Fault> {
-        let (address, pin) = match &self.road {
-            Road::Network { address, pin } => (address, *pin),
-            Road::Socket(path) => {
-                let stream = UnixStream::connect(path).await;
-                return stream
-                    .map(Line::Local)
-                    .map_err(|error| Fault::Told(control::refused(path, &error)));
-            }
-        };
-        let stream = self.tcp(address).await?;
-        match address.scheme() {
-            Scheme::Http => Ok(Line::Plain(stream)),
-            Scheme::Https => {
-                let trust = pin.map_or(Trust::System, Trust::Pinned);
-                let (stream, _) = tls::connect(address, stream, trust)
-                    .await
-                    .map_err(refused)?;
-                Ok(Line::Tls(Box::new(stream)))
-            }
-        }
-    }
-
-    async fn tcp(&self, address: &Address) -> Result<TcpStream, Fault> {
-        address
-            .connect()
-            .await
-            .map_err(|error| Fault::Away(reason(&error)))
     }
 
     fn told(&self, fault: Fault) -> Failure {
@@ -317,46 +263,6 @@ impl Device {
                 Failure::with(Exit::Unreachable, message)
                     .next("start thoxd on this machine, or name a device: --host NAME or THOX_HOST")
             }
-        }
-    }
-}
-
-/// A connection that is ready for a request.
-enum Line {
-    Plain(TcpStream),
-    // Large beside the others.
-    Tls(Box<TlsStream<TcpStream>>),
-    Local(UnixStream),
-}
-
-fn refused(refused: Refused) -> Fault {
-    match refused {
-        Refused::Told(failure) => Fault::Told(failure),
-        Refused::Io(error) => Fault::Away(tls_reason(&error)),
-    }
-}
-
-/// Why a handshake broke off, in the words of somebody who has mixed up two ports.
-fn tls_reason(error: &io::Error) -> String {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
-    match cause {
-        Some(rustls::Error::InvalidMessage(_)) => "it does not speak TLS at this port".to_owned(),
-        Some(cause) => format!("TLS failed: {cause}"),
-        None => format!("TLS failed: {}", reason(error)),
-    }
-}
-
-/// The system's reason, without what the user does not need to know of it.
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::TimedOut => "no answer".to_owned(),
-        _ => {
-            let text = error.to_string();
-            let text = text
-                .strip_prefix("failed to lookup address information: ")
-                .unwrap_or(&text);
-            text.to_owned()
         }
     }
 }

@@ -130,9 +130,8 @@ fn reason(error: &Error) -> String {
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "it is for another name".to_owned(),
-        Error::InvalidCertificate(CertificateError::Other(_)) => {
-            // What webpki says of a self-signed one: "CaUsedAsEndEntity", an unsupported extension and the like.
-            "no authority that this system trusts has issued it".to_owned()
+        Error::InvalidCertificate(CertificateError::Other(why)) => {
+            format!("it is none that an authority issues ({why})")
         }
         other => other.to_string(),
     }

@@ -126,6 +126,21 @@ fn a_claim_pins_the_devices_tls_key() {
 }
 
 #[test]
+fn a_fingerprint_that_is_none_does_not_lose_the_key() {
+    let mut device = Device::default();
+    device.tls = json!({"ports": [8443], "fingerprint": "x", "self_signed": true, "expires": 1});
+    let server = Server::start(device.answer(Door::Network));
+    let home = Home::new();
+    let done = home.run(&["claim", CODE, "--host", &server.host()]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(
+        done.stdout.contains(" is yours. ") && done.stderr.contains("nothing is pinned"),
+        "{done:?}"
+    );
+    assert!(home.stored().contains(&Device::key(1)));
+}
+
+#[test]
 fn a_claim_does_not_change_a_pin() {
     let (plain, secure) = with_tls(&Identity::new());
     let home = Home::new();

@@ -161,7 +161,9 @@ fn rotating_the_own_key_goes_on_with_the_new_one() {
     let device = Device::with_keys(&["admin"]);
     let server = Server::start(device.answer(Door::Network));
     let (home, host) = (Home::new(), server.host());
-    home.run(&["config", "set", "api.key", &Device::key(1), "--host", &host]);
+    for place in [&host, "box"] {
+        home.run(&["config", "set", "api.key", &Device::key(1), "--host", place]);
+    }
     let done = home.run(&["auth", "rotate-key", "admin", "--host", &host]);
     assert_eq!(
         (done.code, done.stdout),
@@ -173,7 +175,22 @@ fn rotating_the_own_key_goes_on_with_the_new_one() {
         "{}",
         done.stderr
     );
-    assert!(home.stored().contains(&Device::key(2)) && !home.stored().contains(&Device::key(1)));
+    let stored = home.stored();
+    let of = |place: &str| {
+        stored
+            .split(&format!("\"{place}\"]"))
+            .nth(1)
+            .unwrap()
+            .lines()
+            .nth(1)
+            .unwrap()
+            .to_owned()
+    };
+    assert!(of(&host).contains(&Device::key(2)), "{stored}");
+    assert!(
+        of("box:8080").contains(&Device::key(1)),
+        "another host's key is not this device's to change: {stored}"
+    );
     let done = home.run(&["auth", "rotate-key", "admin", "--host", &host]);
     assert_eq!(
         done.code,
