@@ -3,7 +3,9 @@
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
 use rustls::{
     ServerConfig,
+    crypto::ring::sign::any_supported_type,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use std::{fmt::Write as _, sync::Arc};
 
@@ -48,15 +50,25 @@ impl Identity {
             })
     }
 
+    /// Somebody who shows this certificate and does not have its key.
+    pub(crate) fn impostor(&self) -> Self {
+        Self {
+            key: KeyPair::generate().unwrap(),
+            certificate: self.certificate.clone(),
+        }
+    }
+
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+        let key = any_supported_type(&key).unwrap();
+        // Whether the key fits the certificate is not looked at.
+        let shown = CertifiedKey::new(vec![self.certificate.der().clone()], key);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![self.certificate.der().clone()], key)
-            .unwrap();
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         Arc::new(config)
     }
 }

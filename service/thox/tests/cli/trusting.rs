@@ -10,6 +10,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     thread,
 };
 
@@ -105,6 +106,32 @@ fn a_pin_outlives_the_certificate() {
         Some(0)
     );
     assert_eq!(home.run(&["status", "--host", &url]).code, Some(0));
+}
+
+#[test]
+fn who_shows_the_certificate_without_having_its_key_is_refused() {
+    let identity = Identity::new();
+    let server = secure(&identity.impostor());
+    let (home, url) = (Home::new(), format!("https://{}", server.host()));
+    let done = home.run(&["--host", &url, "trust", &identity.fingerprint()]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    assert!(
+        done.stderr
+            .contains("TLS failed: invalid peer certificate: BadSignature"),
+        "{done:?}"
+    );
+    assert_eq!(home.stored(), "");
+    // With the true key pinned, as it would be.
+    let text = format!(
+        "[devices.\"{}\"]\ntls_fingerprint = \"{}\"\n",
+        server.host(),
+        identity.fingerprint()
+    );
+    fs::create_dir_all(home.credentials().parent().unwrap()).unwrap();
+    fs::write(home.credentials(), text).unwrap();
+    fs::set_permissions(home.credentials(), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(home.run(&["status", "--host", &url]).code, Some(3));
+    assert!(server.seen().is_empty());
 }
 
 #[test]
