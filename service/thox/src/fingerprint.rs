@@ -1,5 +1,6 @@
 //! The name of a device's TLS key, by which it is recognised again.
 
+use sha2::{Digest as _, Sha256};
 use std::{fmt, str::FromStr};
 
 /// Bytes of a SHA-256 digest.
@@ -18,12 +19,7 @@ pub(crate) struct InvalidFingerprint;
 impl Fingerprint {
     /// Of a SubjectPublicKeyInfo in DER.
     pub(crate) fn of(public_key: &[u8]) -> Self {
-        let digest = ring::digest::digest(&ring::digest::SHA256, public_key);
-        let mut bytes = [0; LENGTH];
-        for (byte, of_digest) in bytes.iter_mut().zip(digest.as_ref()) {
-            *byte = *of_digest;
-        }
-        Self(bytes)
+        Self(Sha256::digest(public_key).into())
     }
 }
 

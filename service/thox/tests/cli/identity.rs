@@ -7,6 +7,7 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
     sign::{CertifiedKey, SingleCertAndKey},
 };
+use sha2::{Digest as _, Sha256};
 use std::{fmt::Write as _, sync::Arc};
 
 /// A self-signed certificate and its key.
@@ -40,14 +41,11 @@ impl Identity {
     /// SHA-256 of the SubjectPublicKeyInfo, in hexadecimal digits.
     pub(crate) fn fingerprint(&self) -> String {
         let info = self.key.subject_public_key_info();
-        let digest = ring::digest::digest(&ring::digest::SHA256, &info);
-        digest
-            .as_ref()
-            .iter()
-            .fold(String::new(), |mut text, byte| {
-                write!(text, "{byte:02x}").unwrap();
-                text
-            })
+        let digest = Sha256::digest(info);
+        digest.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
     }
 
     /// Somebody who shows this certificate and does not have its key.
