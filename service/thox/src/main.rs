@@ -2,17 +2,24 @@
 //!
 //! - [`arguments`]: the commands and their options, as users type them.
 //! - [`commands`]: what each does.
-//! - [`device`]: which device is meant, and the few HTTP requests that commands make.
+//! - [`device`]: which device is meant, how it is reached, and the few HTTP requests that commands make.
+//! - [`credentials`]: what this user has of each device: its key, the fingerprint of its TLS key.
+//! - [`secret`], [`fingerprint`]: a key that does not show itself; the name of a TLS key.
+//! - [`ask`]: questions to whoever sits at the keyboard.
 //! - [`output`]: what is printed and how, and that a closed pipe is no mistake.
 //! - [`failure`]: what went wrong, with the exit code and the next step.
 //! - [`interrupt`] waits for Ctrl-C.
 
 mod arguments;
+mod ask;
 mod commands;
+mod credentials;
 mod device;
 mod failure;
+mod fingerprint;
 mod interrupt;
 mod output;
+mod secret;
 
 use arguments::Arguments;
 use clap::Parser as _;

@@ -149,6 +149,24 @@ pub(crate) fn remark(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Writes a question, behind which is typed, to the standard error.
+pub(crate) fn question(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{} ", shown(text));
+    let _ = stderr.flush();
+}
+
+/// Writes a remark that must not be overlooked.
+pub(crate) fn warning(text: &str) {
+    let label = if io::stderr().is_terminal() && wants_colour() {
+        "\x1b[33mwarning:\x1b[0m"
+    } else {
+        "warning:"
+    };
+    let _ = write!(io::stderr().lock(), "{label} ");
+    remark(text);
+}
+
 /// Tells a failure and turns it into the exit code.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
     let exit = match failure {

@@ -148,9 +148,9 @@ async fn every_route_with_every_credential() {
                     }
                     assert_eq!(is_refused, !may, "{case}");
                     if may {
-                        passed += 1
+                        passed += 1;
                     } else {
-                        refused += 1
+                        refused += 1;
                     }
                     assert!(!reply.text().contains(&device.admin), "{case}");
                 }

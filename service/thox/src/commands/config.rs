@@ -1,7 +1,8 @@
-//! `thox config`: the settings files of this machine, read as `thoxd` reads them.
+//! `thox config`: the settings files of this machine, read as `thoxd` reads them; and `api.key`, which is no setting.
 
+use super::own_key;
 use crate::{
-    arguments::{ConfigCommand, SettingsFile},
+    arguments::{ConfigCommand, SettingsFile, Target},
     failure::{Exit, Failure},
     output::{Output, Tone},
 };
@@ -10,16 +11,51 @@ use thoxd::settings::{
     self, EditError, Explanation, InvalidKey, Key, Loaded, Settings, Sources, UnknownKey,
 };
 
+/// The settings that other documents know under another name.
+const ALIASES: [(&str, &str); 2] = [
+    ("api.rate_limit", "limits.remote_requests_per_minute"),
+    ("default_model", "router.default_model"),
+];
+
 /// Carries out the command.
-pub(super) fn run(command: ConfigCommand, output: Output, is_json: bool) -> Result<(), Failure> {
+pub(super) async fn run(
+    command: ConfigCommand,
+    target: &Target,
+    output: Output,
+) -> Result<(), Failure> {
+    let is_json = target.json;
     match command {
-        ConfigCommand::Get { key, from } => get(key.as_deref(), from, output, is_json),
+        ConfigCommand::Get {
+            key: Some(key),
+            reveal,
+            ..
+        } if key == own_key::NAME => own_key::get(reveal, target, output).await,
+        ConfigCommand::Get { reveal: true, .. } => Err(Failure::with(
+            Exit::Usage,
+            format!(
+                "--reveal is for {} alone; settings hold no keys",
+                own_key::NAME
+            ),
+        )),
+        ConfigCommand::Get { key, from, .. } => get(key.as_deref(), from, output, is_json),
+        ConfigCommand::Explain { key, .. } if key == own_key::NAME => {
+            own_key::explain(output, is_json)
+        }
         ConfigCommand::Explain { key, from } => explain(&key, from, output, is_json),
+        ConfigCommand::Set { key, value, file } if key == own_key::NAME => match file {
+            None => own_key::set(&value, target, output).await,
+            Some(_) => Err(Failure::with(
+                Exit::Usage,
+                format!("{} stands in no settings file", own_key::NAME),
+            )
+            .next("leave --file out: it is stored in the credentials file")),
+        },
         ConfigCommand::Set { key, value, file } => {
+            let value = value.expose();
             let sources = Sources::of_process();
             let file = file.unwrap_or_else(|| sources.file_to_edit());
             let key = parse(&key)?;
-            let change = settings::set(&sources, &file, &key, &value).map_err(unwritten)?;
+            let change = settings::set(&sources, &file, &key, value).map_err(unwritten)?;
             let file = change.file.display();
             let overridden_by = change.overridden_by.map(|origin| origin.to_string());
             if is_json {
@@ -114,7 +150,10 @@ fn load(from: SettingsFile) -> Result<Loaded, Failure> {
 }
 
 fn parse(key: &str) -> Result<Key, Failure> {
-    key.parse()
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
+    alias
+        .map_or(key, |(_, key)| key)
+        .parse()
         .map_err(|error: InvalidKey| Failure::with(Exit::Usage, error.to_string()))
 }
 
@@ -129,5 +168,21 @@ fn unwritten(error: EditError) -> Failure {
             failure.next("run it as root, or name a file of your own by --file")
         }
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documented_names_stand_for_settings() {
+        for (typed, key) in [
+            ("api.rate_limit", "limits.remote_requests_per_minute"),
+            ("default_model", "router.default_model"),
+            ("server.max_body", "server.max_body"),
+        ] {
+            assert_eq!(parse(typed).unwrap().to_string(), key);
+        }
     }
 }

@@ -1,15 +1,24 @@
 //! What each command does.
 
+mod auth;
 mod chat;
+mod claim;
 mod config;
+mod data;
+mod keys;
 mod models;
+mod own_key;
 mod pages;
 mod router;
 mod status;
+mod trust;
+mod which;
 mod words;
 
 use crate::{
-    arguments::{Arguments, Command, ModelsCommand, RouterCommand, Target},
+    arguments::{
+        ApiKeyCommand, Arguments, Command, DataCommand, ModelsCommand, RouterCommand, Target,
+    },
     device::{Device, Reply},
     failure::{Exit, Failure},
     interrupt::Interrupt,
@@ -43,7 +52,17 @@ async fn carry_out(command: Command, target: &Target, output: Output) -> Result<
         Command::Router(RouterCommand::Explain { model }) => {
             router::explain(&device.await?, &model, output, is_json).await
         }
-        Command::Config(command) => config::run(command, output, is_json),
+        Command::Claim(arguments) => claim::claim(arguments, target, output).await,
+        Command::ClaimCode => claim::code(target, output).await,
+        Command::Trust(arguments) => trust::run(arguments, target, output).await,
+        Command::Auth(command) => auth::run(command, target, output).await,
+        Command::ApiKey(ApiKeyCommand::Generate { name, options }) => {
+            let device = Device::for_changes(target).await?;
+            let name = name.unwrap_or_else(words::this_user);
+            keys::generate(&device, name, &options, output, is_json).await
+        }
+        Command::Data(DataCommand::Clear { yes }) => data::clear(yes, target, output).await,
+        Command::Config(command) => config::run(command, target, output).await,
         Command::Completions { shell } => pages::completions(shell, output),
         Command::Man { folder } => pages::manual(folder.as_deref(), output),
         Command::Chat(_) => Ok(()),

@@ -3,7 +3,7 @@
 use super::{print_json, words};
 use crate::{
     device::{Device, escaped},
-    failure::Failure,
+    failure::{Exit, Failure},
     output::{Cell, Output, Tone},
 };
 use std::time::{Duration, SystemTime};
@@ -117,7 +117,7 @@ fn decisions(decisions: &[DecisionRecord], output: Output) -> Result<(), Failure
     output.table(&rows)
 }
 
-/// Shows where a request would go, and the roads not taken.
+/// Shows where a request would go, and the roads not taken. A model that is nowhere is a failure for scripts.
 pub(super) async fn explain(
     device: &Device,
     model: &str,
@@ -127,8 +127,18 @@ pub(super) async fn explain(
     let path = format!("/thox/v1/router/explain?model={}", escaped(model));
     let (reply, explanation) = device.get::<Explanation>(&path).await?;
     if is_json {
-        return print_json(&reply, output);
+        print_json(&reply, output)?;
+    } else {
+        print_explanation(&explanation, output)?;
     }
+    // An engine that has the model and is down is another matter: the model is there.
+    if explanation.chosen.is_none() && explanation.not_taken.is_empty() {
+        return Err(Failure::Silent(Exit::NotFound));
+    }
+    Ok(())
+}
+
+fn print_explanation(explanation: &Explanation, output: Output) -> Result<(), Failure> {
     let size = match &explanation.parameters {
         Some(size) => format!("{size} parameters"),
         None => "of unknown size".to_owned(),

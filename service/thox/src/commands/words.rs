@@ -1,6 +1,7 @@
 //! How amounts and states are put for people.
 
 use crate::output::{Cell, Tone};
+use std::time::SystemTime;
 use thox_api::{BackendState, OverallStatus};
 use thox_policy::ParameterCount;
 
@@ -27,6 +28,36 @@ pub(super) fn tokens(count: Option<u64>) -> String {
         Some(count) if count >= 1024 && count.is_multiple_of(1024) => format!("{}k", count / 1024),
         Some(count) => count.to_string(),
     }
+}
+
+/// How long ago a moment of Unix time is. The device's clock and this one need not agree.
+pub(super) fn ago(then: u64) -> String {
+    format!("{} ago", span(now().saturating_sub(then)))
+}
+
+/// How far away a moment of Unix time is; none where it is over.
+pub(super) fn ahead(then: u64) -> Option<String> {
+    then.checked_sub(now()).filter(|left| *left > 0).map(span)
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+/// What a key is called where nobody said: who uses it, and where.
+pub(super) fn this_user() -> String {
+    let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let user = variable("USER").or_else(|| variable("LOGNAME"));
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = match (user.as_deref().unwrap_or("thox"), machine.trim()) {
+        (user, "") => user.to_owned(),
+        (user, machine) => format!("{user}@{machine}"),
+    };
+    // What the device takes for a name.
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 /// What stands where there is nothing.
@@ -72,6 +103,15 @@ mod tests {
         ] {
             assert_eq!(span(seconds), text);
         }
+    }
+
+    #[test]
+    fn moments_are_told_from_now() {
+        assert_eq!(ago(now() - 90), "1 min 30 s ago");
+        assert_eq!(ago(now() + 90), "0 s ago", "the clocks differ");
+        assert_eq!(ahead(now() - 1), None);
+        assert!(ahead(now() + 90_000).unwrap().starts_with("1 d "));
+        assert!((1..=64).contains(&this_user().chars().count()));
     }
 
     #[test]

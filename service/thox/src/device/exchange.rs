@@ -8,9 +8,12 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt};
 use thox_api::ErrorBody;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinSet,
+};
 
 /// More than any reply that is read whole; a list of a thousand models has half a megabyte.
 const MAX_REPLY: usize = 16 << 20;
@@ -23,10 +26,16 @@ pub(super) struct Exchange {
 }
 
 /// A reply that has been read to its end.
-#[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
+}
+
+/// Without the body: a new key may be in it.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, {} bytes)", self.status, self.body.len())
+    }
 }
 
 /// A reply that comes as events.
@@ -39,10 +48,13 @@ pub(crate) struct Stream {
 }
 
 impl Exchange {
-    pub(super) async fn begin(
-        stream: TcpStream,
+    pub(super) async fn begin<S>(
+        stream: S,
         request: Request<Full<Bytes>>,
-    ) -> Result<Self, hyper::Error> {
+    ) -> Result<Self, hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (mut sender, driver) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // Belongs to the exchange, so that no connection outlives it.
@@ -122,18 +134,42 @@ impl Reply {
         if self.status.is_success() {
             return Ok(());
         }
-        let message = match serde_json::from_slice::<ErrorBody>(&self.body) {
-            Ok(body) => body.error.message,
-            Err(_) => format!("the device answers {}", self.status),
+        let error = serde_json::from_slice::<ErrorBody>(&self.body).map(|body| body.error);
+        let (message, code) = match error {
+            Ok(error) => (error.message, error.code),
+            Err(_) => (format!("the device answers {}", self.status), None),
         };
         Err(match self.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Failure::with(Exit::Authentication, message)
-                    .next("give a key of the device by --api-key or THOX_API_KEY")
+                let failure = Failure::with(Exit::Authentication, message);
+                match step(code.as_deref()) {
+                    Some(step) => failure.next(step),
+                    None => failure,
+                }
             }
             StatusCode::NOT_FOUND => Failure::with(Exit::NotFound, message),
+            StatusCode::CONFLICT if code.as_deref() == Some("already_claimed") => {
+                Failure::error(message).next(ALREADY_CLAIMED)
+            }
             _ => Failure::error(message),
         })
+    }
+}
+
+/// What to do about a device that has its admin already.
+pub(crate) const ALREADY_CLAIMED: &str = "ask for a key whoever claimed it; on the device itself no key is needed: thox auth generate-key --name NAME --scope admin";
+
+/// What to do about a refusal, by the code of the error (`ErrorKind`).
+fn step(code: Option<&str>) -> Option<&'static str> {
+    match code {
+        Some("wrong_claim_code") => Some("the device shows its code itself: thox claim-code there"),
+        Some("insufficient_scope") => Some(
+            "this takes a key of the scope admin, or is done on the device itself, where no key is needed",
+        ),
+        Some("foreign_host" | "foreign_origin") => None,
+        _ => Some(
+            "give a key of the device by --api-key or THOX_API_KEY, or store it: thox config set api.key -",
+        ),
     }
 }
 

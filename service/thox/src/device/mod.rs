@@ -1,27 +1,38 @@
-//! Which device is meant, and the few HTTP requests that commands make.
+//! Which device is meant, how it is reached, and the few HTTP requests that commands make.
 //!
 //! - [`address`]: what users write for a device.
+//! - [`find`]: the device that is meant, with the key and the pin that this user has for it.
+//! - [`connect`]: the way to it, and a connection on it.
+//! - [`control`]: the control socket of the thoxd on this machine.
+//! - [`tls`], [`verifier`]: TLS to a device, and whether its certificate does.
 //! - [`exchange`]: one request and its reply.
 //! - [`events`]: server-sent events out of a streaming reply.
 
 mod address;
+mod connect;
+mod control;
 mod events;
 mod exchange;
+pub(crate) mod find;
+mod tls;
+mod verifier;
 
 use crate::{
-    arguments::Target,
     failure::{Exit, Failure},
+    secret::Secret,
 };
-use address::Address;
 use bytes::Bytes;
+use connect::{Fault, Line, Road};
 use exchange::Exchange;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
-use serde::de::DeserializeOwned;
-use std::{io, time::Duration};
+use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
 use thox_api::Health;
 
-pub(crate) use exchange::{Reply, Stream};
+pub(crate) use address::{Address, Scheme};
+pub(crate) use exchange::{ALREADY_CLAIMED, Reply, Stream};
+pub(crate) use tls::Certificate;
 
 /// For a connection to a host that was named, or to `thox.local`; a multicast name takes a second or two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,72 +46,73 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(15);
 /// A Thox device.
 #[derive(Clone, Debug)]
 pub(crate) struct Device {
-    address: Address,
+    road: Road,
+    /// Marked as sensitive, so that it is not shown.
     authorization: Option<HeaderValue>,
     /// Why this machine is not meant, where nothing says which one is.
     not_here: Option<String>,
 }
 
 impl Device {
-    /// The device that the options name; else the one on this machine if there is one; else `thox.local`.
-    pub(crate) async fn find(target: &Target) -> Result<Self, Failure> {
-        let key = target
-            .api_key
-            .as_deref()
-            .map(str::trim)
-            .filter(|key| !key.is_empty());
-        let authorization = key.map(|key| {
-            let value = HeaderValue::from_str(&format!("Bearer {key}"));
-            value.map_err(|_| Failure::with(Exit::Usage, "the key has characters that no key has").next(
-                "give it by --api-key or THOX_API_KEY exactly as it was shown, sk- and 64 letters and digits",
-            ))
-        });
-        let device = |address| Self {
-            address,
-            authorization: None,
-            not_here: None,
-        };
-        let host = target
-            .host
-            .as_deref()
-            .map(str::trim)
-            .filter(|host| !host.is_empty());
-        let mut found = match host {
-            Some(host) => device(host.parse().map_err(|error: address::InvalidAddress| {
-                Failure::with(Exit::Usage, error.to_string())
-            })?),
-            None => {
-                // Asked without the key: whoever sits on this port is not known yet.
-                let here = device(Address::this_machine());
-                match here.answers().await {
-                    Ok(()) => here,
-                    Err(why) => Self {
-                        not_here: Some(format!("{}: {why}", here.address)),
-                        ..device(Address::on_the_network())
-                    },
-                }
-            }
-        };
-        found.authorization = authorization.transpose()?;
-        Ok(found)
+    /// As a URL or a path, for messages.
+    pub(crate) fn url(&self) -> String {
+        match &self.road {
+            Road::Network { address, .. } => address.to_string(),
+            Road::Socket(path) => path.display().to_string(),
+        }
     }
 
-    /// As a URL, for messages.
-    pub(crate) fn url(&self) -> String {
-        self.address.to_string()
+    /// Its address; none of the control socket.
+    pub(crate) fn address(&self) -> Option<&Address> {
+        match &self.road {
+            Road::Network { address, .. } => Some(address),
+            Road::Socket(_) => None,
+        }
+    }
+
+    /// Whether an authority that the system trusts vouches for it, so that no pin is needed.
+    pub(crate) fn is_vouched_for(&self) -> bool {
+        match &self.road {
+            Road::Network { address, pin } => address.scheme() == Scheme::Https && pin.is_none(),
+            Road::Socket(_) => false,
+        }
+    }
+
+    /// The same device, with another key.
+    pub(crate) fn with_key(mut self, key: &Secret) -> Result<Self, Failure> {
+        self.authorization = Some(find::authorization(key)?);
+        Ok(self)
     }
 
     /// Asks for a JSON document, and checks that it is of the type that is wanted.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<(Reply, T), Failure> {
-        let reply = self.reply(path).await?;
-        reply.check()?;
-        let document = self.read(&reply)?;
-        Ok((reply, document))
+        self.document(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Sends a JSON document, and reads the one that comes back.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<(Reply, T), Failure> {
+        let body = serde_json::to_vec(body).map_err(|error| {
+            Failure::error(format!("the request cannot be put as JSON: {error}"))
+        })?;
+        self.document(method, path, body.into()).await
+    }
+
+    /// Asks the device to delete something.
+    pub(crate) async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(Reply, T), Failure> {
+        self.document(Method::DELETE, path, Bytes::new()).await
     }
 
     /// `/health`, which is read also where its status says that the device is not well.
     pub(crate) async fn health(&self) -> Result<(Reply, Health), Failure> {
-        let reply = self.reply("/health").await?;
+        let reply = self.reply(Method::GET, "/health", Bytes::new()).await?;
         match self.read(&reply) {
             Ok(health) => Ok((reply, health)),
             Err(strange) => Err(reply.check().err().unwrap_or(strange)),
@@ -109,14 +121,58 @@ impl Device {
 
     /// Posts a JSON document, whose reply comes bit by bit and may take as long as it wants.
     pub(crate) async fn post(&self, path: &str, body: String) -> Result<Stream, Failure> {
-        let exchange = self.send(Method::POST, path, body.into()).await?;
-        exchange.into_stream().await
+        let exchange = self.exchange(Method::POST, path, body.into()).await;
+        exchange
+            .map_err(|fault| self.told(fault))?
+            .into_stream()
+            .await
     }
 
-    async fn reply(&self, path: &str) -> Result<Reply, Failure> {
+    /// The certificate that the device shows, whoever vouches for it. Nothing else is asked of it.
+    pub(crate) async fn certificate(&self) -> Result<Certificate, Failure> {
+        let Some(address) = self.address() else {
+            return Err(Failure::error("the control socket has no certificate"));
+        };
+        let looking = async {
+            let shown = connect::look(address).await?;
+            shown.ok_or_else(|| Fault::Away("it shows no certificate".to_owned()))
+        };
+        let looked = tokio::time::timeout(CONNECT_TIMEOUT, looking).await;
+        looked
+            .unwrap_or_else(|_| Err(Fault::Away("no answer".to_owned())))
+            .map_err(|fault| self.told(fault))
+    }
+
+    async fn document<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Reply, T), Failure> {
+        let reply = self.reply(method, path, body).await?;
+        reply
+            .check()
+            .map_err(|failure| match (&self.road, failure) {
+                // There is no key to give: who is calling decides.
+                (
+                    Road::Socket(path),
+                    Failure::Told {
+                        exit: Exit::Authentication,
+                        message,
+                        ..
+                    },
+                ) => Failure::with(Exit::Authentication, message).next(control::membership(path)),
+                (_, failure) => failure,
+            })?;
+        let document = self.read(&reply)?;
+        Ok((reply, document))
+    }
+
+    async fn reply(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, Failure> {
         let reply = async {
-            self.send(Method::GET, path, Bytes::new())
-                .await?
+            let exchange = self.exchange(method, path, body).await;
+            exchange
+                .map_err(|fault| self.told(fault))?
                 .into_reply()
                 .await
         };
@@ -140,26 +196,29 @@ impl Device {
             exchange
                 .into_reply()
                 .await
-                .map_err(|_| "no answer".to_owned())
+                .map_err(|_| Fault::Away("no answer".to_owned()))
         };
         let reply = tokio::time::timeout(PROBE_TIMEOUT, health)
             .await
-            .unwrap_or_else(|_| Err("no answer".to_owned()))?;
+            .unwrap_or_else(|_| Err(Fault::Away("no answer".to_owned())))
+            .map_err(|fault| match fault {
+                Fault::Away(why) => why,
+                Fault::Told(_) => "it is not the device that was trusted".to_owned(),
+            })?;
         serde_json::from_slice::<Health>(&reply.body)
             .map(drop)
             .map_err(|_| "another service is on this port".to_owned())
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Exchange, Failure> {
-        let exchange = self.exchange(method, path, body).await;
-        exchange.map_err(|why| self.unreachable(&why))
-    }
-
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Exchange, String> {
+    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Exchange, Fault> {
+        let host = match &self.road {
+            Road::Network { address, .. } => address.authority(),
+            Road::Socket(_) => "localhost".to_owned(),
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, self.address.authority())
+            .header(header::HOST, host)
             .header(
                 header::USER_AGENT,
                 concat!("thox/", env!("CARGO_PKG_VERSION")),
@@ -172,15 +231,24 @@ impl Device {
         }
         let request = request
             .body(Full::new(body))
-            .map_err(|error| error.to_string())?;
-        let connecting = self.address.connect();
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+            .map_err(|error| Fault::Away(error.to_string()))?;
+        let connecting = self.road.connect();
+        let line = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|error| reason(&error))?;
-        Exchange::begin(stream, request)
-            .await
-            .map_err(|error| error.to_string())
+            .unwrap_or_else(|_| Err(Fault::Away("no answer".to_owned())))?;
+        match line {
+            Line::Plain(stream) => Exchange::begin(stream, request).await,
+            Line::Tls(stream) => Exchange::begin(*stream, request).await,
+            Line::Local(stream) => Exchange::begin(stream, request).await,
+        }
+        .map_err(|error| Fault::Away(error.to_string()))
+    }
+
+    fn told(&self, fault: Fault) -> Failure {
+        match fault {
+            Fault::Away(why) => self.unreachable(&why),
+            Fault::Told(failure) => failure,
+        }
     }
 
     fn unreachable(&self, why: &str) -> Failure {
@@ -195,21 +263,6 @@ impl Device {
                 Failure::with(Exit::Unreachable, message)
                     .next("start thoxd on this machine, or name a device: --host NAME or THOX_HOST")
             }
-        }
-    }
-}
-
-/// The system's reason, without what the user does not need to know of it.
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::TimedOut => "no answer".to_owned(),
-        _ => {
-            let text = error.to_string();
-            let text = text
-                .strip_prefix("failed to lookup address information: ")
-                .unwrap_or(&text);
-            text.to_owned()
         }
     }
 }

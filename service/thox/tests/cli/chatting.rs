@@ -1,14 +1,12 @@
 //! Prompts, streams, pipes, Ctrl-C, the conversation in a terminal.
 
 use crate::{
-    command::{Gathered, Running, interrupt, run, run_with_input, thox, wait},
+    command::{Running, in_terminal, interrupt, run, run_with_input, thox, wait},
     server::{Client, Request, Server},
 };
-use nix::pty::openpty;
 use std::{
-    fs::File,
     io::Write as _,
-    process::{Child, Stdio},
+    process::Stdio,
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -161,7 +159,7 @@ fn what_a_model_thinks_is_no_part_of_its_reply() {
         (&document["content"], &document["reasoning"]),
         (&"Yes.".into(), &"Hm.".into())
     );
-    let (mut child, screen, _keyboard) = in_terminal(&["chat", "--host", &host, "m", "Hi"]);
+    let (mut child, screen, _keyboard) = in_terminal(thox(&["chat", "--host", &host, "m", "Hi"]));
     assert_eq!(wait(&mut child), Some(0));
     screen.until("\u{1b}[2mHm.\u{1b}[0m\r\n\r\nYes.", 1);
 }
@@ -324,25 +322,11 @@ fn a_reader_that_goes_away_ends_the_generation() {
     receiver.recv_timeout(Duration::from_secs(10)).unwrap();
 }
 
-/// The command as a person has it: the process, what is on the screen, the keyboard.
-fn in_terminal(arguments: &[&str]) -> (Child, Gathered, File) {
-    let terminal = openpty(None, None).unwrap();
-    let mut command = thox(arguments);
-    let side = || Stdio::from(terminal.slave.try_clone().unwrap());
-    let child = command
-        .stdin(side())
-        .stdout(side())
-        .stderr(side())
-        .spawn()
-        .unwrap();
-    let screen = Gathered::from(File::from(terminal.master.try_clone().unwrap()));
-    (child, screen, File::from(terminal.master))
-}
-
 #[test]
 fn a_mistyped_model_is_told_before_the_first_prompt() {
     let server = device(hello);
-    let (mut child, screen, _keyboard) = in_terminal(&["chat", "--host", &server.host(), "Hello"]);
+    let (mut child, screen, _keyboard) =
+        in_terminal(thox(&["chat", "--host", &server.host(), "Hello"]));
     assert_eq!(wait(&mut child), Some(5));
     screen.until("no such model", 1);
     screen.until("a prompt of one word needs the model before it", 1);
@@ -366,7 +350,7 @@ fn a_conversation_in_a_terminal_survives_ctrl_c_and_ends_with_ctrl_d() {
             }
         }
     });
-    let (mut child, screen, mut keyboard) = in_terminal(&["chat", "--host", &server.host()]);
+    let (mut child, screen, mut keyboard) = in_terminal(thox(&["chat", "--host", &server.host()]));
     screen.until(">>> ", 1);
     interrupt(&child);
     screen.until("(Ctrl-D or /bye ends)", 1);

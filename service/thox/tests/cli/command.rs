@@ -1,11 +1,14 @@
 //! Runs the binary, bounded in time and away from the settings and devices of whoever runs the tests.
 
 use nix::{
+    pty::openpty,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use std::{
+    fs::File,
     io::{Read, Write as _},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -34,6 +37,49 @@ pub(crate) fn thox(arguments: &[&str]) -> Command {
     command
 }
 
+/// A home of the test's own, in which credentials are kept.
+pub(crate) struct Home(tempfile::TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// The binary at home here; a control socket is looked for here too.
+    pub(crate) fn thox(&self, arguments: &[&str]) -> Command {
+        let mut command = thox(arguments);
+        command
+            .env("XDG_CONFIG_HOME", self.0.path())
+            .env("XDG_RUNTIME_DIR", self.0.path())
+            .env("USER", "ada");
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        Running::start(self.thox(arguments)).finish()
+    }
+
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Done {
+        with_input(self.thox(arguments), input)
+    }
+
+    pub(crate) fn credentials(&self) -> PathBuf {
+        self.0.path().join("thox/credentials.toml")
+    }
+
+    /// Where the control socket of a person's own thoxd is.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        let folder = self.0.path().join("thox");
+        std::fs::create_dir_all(&folder).unwrap();
+        folder.join("control.sock")
+    }
+
+    /// What is stored, as text; nothing where nothing is.
+    pub(crate) fn stored(&self) -> String {
+        std::fs::read_to_string(self.credentials()).unwrap_or_default()
+    }
+}
+
 /// Runs it to its end.
 pub(crate) fn run(arguments: &[&str]) -> Done {
     Running::start(thox(arguments)).finish()
@@ -41,7 +87,10 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
 
 /// Runs it with `input` piped in.
 pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Done {
-    let mut command = thox(arguments);
+    with_input(thox(arguments), input)
+}
+
+fn with_input(mut command: Command, input: &str) -> Done {
     command.stdin(Stdio::piped());
     let mut running = Running::start(command);
     running
@@ -157,4 +206,18 @@ impl Gathered {
         let text = self.text.lock().unwrap();
         String::from_utf8_lossy(&text).into_owned()
     }
+}
+
+/// The command as a person has it: the process, what is on the screen, the keyboard.
+pub(crate) fn in_terminal(mut command: Command) -> (Child, Gathered, File) {
+    let terminal = openpty(None, None).unwrap();
+    let side = || Stdio::from(terminal.slave.try_clone().unwrap());
+    let child = command
+        .stdin(side())
+        .stdout(side())
+        .stderr(side())
+        .spawn()
+        .unwrap();
+    let screen = Gathered::from(File::from(terminal.master.try_clone().unwrap()));
+    (child, screen, File::from(terminal.master))
 }

@@ -76,11 +76,11 @@ fn what_is_wrong_is_said_and_not_written() {
         assert!(done.stderr.contains(message), "{key}: {}", done.stderr);
         assert!(!path.exists(), "{key}");
     }
-    let done = run(&["config", "get", "default_model", "--config", "/dev/null"]);
+    let done = run(&["config", "get", "max_body", "--config", "/dev/null"]);
     assert_eq!(done.code, Some(5));
     assert_eq!(
         done.stderr,
-        "error: there is no key default_model; did you mean router.default_model?\n"
+        "error: there is no key max_body; did you mean server.max_body?\n"
     );
     fs::write(&path, "[server]\nlisen = 1\n").unwrap();
     let done = run(&["config", "get", "--config", file]);
@@ -89,6 +89,30 @@ fn what_is_wrong_is_said_and_not_written() {
         done.stderr.contains(&format!(
             "{file}:2: unknown key server.lisen; did you mean server.listen?"
         )),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn documented_names_stand_for_their_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let file = path.to_str().unwrap();
+    let done = run(&["config", "set", "default_model", "mine", "--file", file]);
+    assert!(
+        done.stdout
+            .starts_with("router.default_model = \"mine\" is written"),
+        "{done:?}"
+    );
+    assert_eq!(
+        run(&["config", "get", "default_model", "--config", file]).stdout,
+        "mine\n"
+    );
+    // As long as thoxd has no such setting, its name is what is told.
+    let done = run(&["config", "get", "api.rate_limit", "--config", file]);
+    let told = "there is no key limits.remote_requests_per_minute";
+    assert!(
+        done.code == Some(0) || done.stderr.contains(told),
         "{done:?}"
     );
 }

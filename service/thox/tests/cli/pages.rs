@@ -56,7 +56,12 @@ fn completions_and_manual_pages_are_made() {
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().join("man1");
     assert_eq!(run(&["man", pages.to_str().unwrap()]).code, Some(0));
-    for page in ["thox.1", "thox-chat.1", "thox-router-explain.1"] {
+    for page in [
+        "thox.1",
+        "thox-chat.1",
+        "thox-router-explain.1",
+        "thox-auth-generate-key.1",
+    ] {
         assert!(pages.join(page).is_file(), "{page}");
     }
 }

@@ -1,8 +1,13 @@
-//! A little HTTP server with canned replies, that can break off, wait, and see a client go.
+//! A little HTTP server with canned replies, that can break off, wait, and see a client go; over TCP, TLS or a Unix
+//! socket.
 
+use crate::identity::Identity;
+use rustls::{ServerConnection, StreamOwned};
 use std::{
-    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
     sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
@@ -20,6 +25,52 @@ impl Request {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
+
+    /// A header's value, in lower case as all of them are kept.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let value =
+            |header: &'_ String| header.strip_prefix(name)?.strip_prefix(": ").map(str::len);
+        self.headers.iter().find_map(|header| {
+            let length = value(header)?;
+            header.get(header.len() - length..)
+        })
+    }
+}
+
+/// A connection of whatever kind.
+trait Line: Read + Write + Send {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()>;
+}
+
+impl Line for TcpStream {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(timeout))
+    }
+}
+
+impl Line for UnixStream {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(timeout))
+    }
+}
+
+impl Line for StreamOwned<ServerConnection, TcpStream> {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.sock.set_read_timeout(Some(timeout))
+    }
+}
+
+type Handle = dyn Fn(&Request, &mut Client) + Send + Sync;
+type Seen = Arc<Mutex<Vec<Request>>>;
+
+fn serve(line: impl Line + 'static, handle: Arc<Handle>, seen: Seen) {
+    thread::spawn(move || {
+        let mut line: Box<dyn Line> = Box::new(line);
+        if let Some(request) = read(&mut line) {
+            seen.lock().unwrap().push(request.clone());
+            handle(&request, &mut Client(line));
+        }
+    });
 }
 
 /// Serves each connection on a thread of its own until the test's process ends.
@@ -30,23 +81,51 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(handle: impl Fn(&Request, &mut Client) + Send + Sync + 'static) -> Self {
+        Self::listen(handle, |stream| stream)
+    }
+
+    /// Over TLS.
+    pub(crate) fn start_tls(
+        identity: &Identity,
+        handle: impl Fn(&Request, &mut Client) + Send + Sync + 'static,
+    ) -> Self {
+        let config = identity.config();
+        Self::listen(handle, move |stream| {
+            let session = ServerConnection::new(config.clone()).unwrap();
+            StreamOwned::new(session, stream)
+        })
+    }
+
+    fn listen<L: Line + 'static>(
+        handle: impl Fn(&Request, &mut Client) + Send + Sync + 'static,
+        line: impl Fn(TcpStream) -> L + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (handle, log) = (Arc::new(handle), seen.clone());
+        let (handle, seen) = (Arc::new(handle), Seen::default());
+        let log = seen.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (handle, log) = (handle.clone(), log.clone());
-                thread::spawn(move || {
-                    let stream = stream.unwrap();
-                    if let Some(request) = read(&stream) {
-                        log.lock().unwrap().push(request.clone());
-                        handle(&request, &mut Client(stream));
-                    }
-                });
+                serve(line(stream.unwrap()), handle.clone(), log.clone());
             }
         });
         Self { address, seen }
+    }
+
+    /// On a Unix socket; gives what it was asked.
+    pub(crate) fn start_on(
+        path: &Path,
+        handle: impl Fn(&Request, &mut Client) + Send + Sync + 'static,
+    ) -> Seen {
+        let listener = UnixListener::bind(path).unwrap();
+        let (handle, seen) = (Arc::new(handle), Seen::default());
+        let log = seen.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(stream.unwrap(), handle.clone(), log.clone());
+            }
+        });
+        seen
     }
 
     /// Answers every path with the reply of the first entry whose text is in the request's line.
@@ -69,7 +148,7 @@ impl Server {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
+fn read(stream: &mut Box<dyn Line>) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -96,7 +175,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
 }
 
 /// The connection to answer on.
-pub(crate) struct Client(TcpStream);
+pub(crate) struct Client(Box<dyn Line>);
 
 impl Client {
     pub(crate) fn reply(&mut self, status: u16, body: &str) {
@@ -139,9 +218,7 @@ impl Client {
 
     /// Waits until the client closes the connection, and tells when that was.
     pub(crate) fn gone(&mut self, when: &mpsc::Sender<Instant>) {
-        self.0
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
+        self.0.set_read_timeout(Duration::from_secs(20)).unwrap();
         let mut byte = [0];
         // A client that goes before it has read everything resets the connection.
         let is_gone = match self.0.read(&mut byte) {
@@ -155,6 +232,9 @@ impl Client {
 
     fn write(&mut self, text: &str) {
         // A client that has gone is part of some tests.
-        let _ = self.0.write_all(text.as_bytes());
+        let _ = self
+            .0
+            .write_all(text.as_bytes())
+            .and_then(|()| self.0.flush());
     }
 }

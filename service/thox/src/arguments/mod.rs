@@ -1,8 +1,19 @@
 //! The commands and their options, as users type them.
+//!
+//! - [`access`]: what is about who may do what: keys, claiming, trust.
+//! - [`lifetime`]: how long a key is good for.
 
+mod access;
+mod lifetime;
+
+use crate::secret::Secret;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
+
+pub(crate) use access::{
+    ApiKeyCommand, AuthCommand, ClaimArguments, DataCommand, KeyOptions, TrustArguments,
+};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -16,8 +27,14 @@ Exit codes:
 
 Environment:
   THOX_HOST     the device, as --host
-  THOX_API_KEY  the key, as --api-key
-  NO_COLOR      no colours, if it is not empty";
+  THOX_API_KEY  the key, as --api-key; it stays out of the list of processes
+  NO_COLOR      no colours, if it is not empty
+
+Files:
+  $XDG_CONFIG_HOME/thox/credentials.toml (else ~/.config/…)
+                the key and the TLS fingerprint of each device
+  /run/thox/control.sock, else $XDG_RUNTIME_DIR/thox/control.sock
+                by which this machine's own thoxd is changed without a key";
 
 /// Talk to a Thox device: its models, its router, its settings
 ///
@@ -34,10 +51,11 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The device: NAME, NAME:PORT or http://NAME:PORT; the port is 8080 where a name stands alone
+    /// The device: NAME, NAME:PORT, http://NAME:PORT or https://NAME; the port is 8080 where a name stands alone, and
+    /// 8443 with https
     #[arg(long, global = true, env = "THOX_HOST", value_name = "HOST")]
     pub(crate) host: Option<String>,
-    /// The key that the device wants, if it wants one
+    /// The key that the device wants, if it wants one; without it, the one that is stored for the device
     #[arg(
         long,
         global = true,
@@ -45,7 +63,10 @@ pub(crate) struct Target {
         hide_env_values = true,
         value_name = "KEY"
     )]
-    pub(crate) api_key: Option<String>,
+    pub(crate) api_key: Option<Secret>,
+    /// The control socket of the thoxd on this machine, where it is not in its usual place
+    #[arg(long, global = true, env = "THOX_CONTROL_SOCKET", value_name = "PATH")]
+    pub(crate) control_socket: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -67,7 +88,28 @@ pub(crate) enum Command {
     /// Which engine answers what, and why
     #[command(subcommand)]
     Router(RouterCommand),
-    /// The settings files of this machine
+    /// Take a device over by its claim code: its first admin key is stored, and its TLS key pinned
+    Claim(ClaimArguments),
+    /// The code by which this device is claimed; on the device itself alone
+    ClaimCode,
+    /// Pin a device's TLS key, so that no other is spoken to under its name
+    Trust(TrustArguments),
+    /// Who may ask models: authentication and keys
+    ///
+    /// On the device itself this needs no key but the membership in the group thox; over the network it needs an admin
+    /// key.
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// Keys; the same as thox auth generate-key
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
+    /// What the device has kept of requests
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// The settings files of this machine, and the key that thox itself uses
+    ///
+    /// Beside the settings of the files there are: api.key, the key that thox uses for the device; api.rate_limit, which
+    /// is limits.remote_requests_per_minute; default_model, which is router.default_model.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print what makes a shell complete this command
@@ -120,14 +162,17 @@ pub(crate) enum ConfigCommand {
         key: Option<String>,
         #[command(flatten)]
         from: SettingsFile,
+        /// Print api.key whole
+        #[arg(long)]
+        reveal: bool,
     },
     /// Change a key, if all settings are valid with it
     Set {
         /// The key
         key: String,
-        /// The value: TOML, or a bare word
+        /// The value: TOML, or a bare word; of api.key, - reads it from the standard input and '' forgets it
         #[arg(allow_hyphen_values = true)]
-        value: String,
+        value: Secret,
         /// The file to change; without it, /etc/thox/config.d/90-thox.toml as root, and the user's own file otherwise
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
@@ -157,6 +202,20 @@ mod tests {
     #[test]
     fn the_commands_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_was_typed_can_be_shown_without_its_keys() {
+        for typed in [
+            &["thox", "--api-key", "sk-SECRET", "status"][..],
+            &["thox", "config", "set", "api.key", "sk-SECRET"],
+        ] {
+            let arguments = Arguments::try_parse_from(typed).unwrap();
+            assert!(
+                !format!("{arguments:?}").contains("SECRET"),
+                "{arguments:?}"
+            );
+        }
     }
 
     #[test]

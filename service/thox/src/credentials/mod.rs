@@ -1,0 +1,62 @@
+//! What this user has of each device: its key and the fingerprint of its TLS key.
+//!
+//! - [`document`]: the file's text.
+//! - [`store`]: where the file is, who may read it, and how it is changed without ever being half written.
+
+mod document;
+mod store;
+
+use crate::{failure::Failure, fingerprint::Fingerprint, secret::Secret};
+use std::{collections::BTreeMap, path::PathBuf};
+
+pub(crate) use store::{change, prepare};
+
+/// All that is stored, by `host:port`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Credentials(BTreeMap<String, Entry>);
+
+/// What is stored of one device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The key that it gets.
+    pub(crate) key: Option<Secret>,
+    /// The TLS key that it must show.
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+/// One thing to store of a device.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Another key, or none any more.
+    Key(Option<Secret>),
+    /// The TLS key that it must show from now on.
+    Fingerprint(Fingerprint),
+}
+
+impl Credentials {
+    /// What the user's file holds; nothing where there is none.
+    pub(crate) fn load() -> Result<Self, Failure> {
+        store::path().map_or_else(|| Ok(Self::default()), |path| store::read(&path))
+    }
+
+    /// What is stored of a device.
+    pub(crate) fn of(&self, device: &str) -> Entry {
+        self.0.get(device).cloned().unwrap_or_default()
+    }
+
+    /// The devices whose key begins so.
+    pub(crate) fn with_key_like(&self, prefix: &str) -> Vec<String> {
+        let has = |entry: &Entry| {
+            let key = entry.key.as_ref();
+            key.is_some_and(|key| key.expose().starts_with(prefix))
+        };
+        let found = self.0.iter().filter(|(_, entry)| has(entry));
+        found.map(|(device, _)| device.clone()).collect()
+    }
+}
+
+/// The file, for messages.
+pub(crate) fn shown_path() -> String {
+    let path = store::path().unwrap_or_else(|| PathBuf::from("credentials.toml"));
+    path.display().to_string()
+}
