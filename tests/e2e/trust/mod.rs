@@ -8,6 +8,7 @@
 )]
 
 mod browser;
+mod device;
 mod keys;
 mod limits;
 mod matrix;

@@ -6,14 +6,14 @@ use crate::{
     gateway::{Gateway, record::Ledger},
     guard::{Guard, audit::Audit},
     http::{
-        self, Door, Listener,
+        self, Door, Encrypted, Listener,
         connection::Terms,
         listener::{CannotListen, Places},
     },
     keys::{CannotOpen, Keys},
     lan::{Lan, Surroundings},
     lifetime::Lifetime,
-    settings::{Settings, Sources},
+    settings::{Server, Settings, Sources},
     tls::{CannotServe, Names, Tls},
     world::Worlds,
 };
@@ -76,7 +76,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         .collect();
     let lan = Lan::new(&names);
     lan.follow(&lifetime);
-    let encrypted = encrypted(&settings, &lan, &lifetime)?;
+    let (encrypted, encrypted_listeners) = encrypted(&settings, &lan, &lifetime)?;
     let keys = Keys::open(&settings.state_dir)?;
     let audit = Audit::new(settings.audit.enabled, &settings.state_dir);
     let guard = Guard::new(&settings, Arc::clone(&keys), lan, audit);
@@ -85,6 +85,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         gateway,
         server: Arc::clone(&server),
         guard: Arc::clone(&guard),
+        encrypted,
         state: Arc::new(settings.state_dir.clone()),
         sources: Arc::new(sources),
     };
@@ -100,9 +101,10 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
     for listener in &listeners {
         banner::listening(listener.address);
     }
-    for listener in listeners.into_iter().chain(encrypted) {
+    for listener in listeners.into_iter().chain(encrypted_listeners) {
         lifetime.spawn_background(listener.accept(terms.clone(), places.clone()));
     }
+    control(&settings.server, &terms).await;
     let engines = u32::try_from(worlds.current().fleet.len()).unwrap_or(u32::MAX);
     let first_look = tokio::time::timeout(FIRST_LOOK, looked.acquire_many(engines));
     tokio::select! {
@@ -159,9 +161,9 @@ fn encrypted(
     settings: &Settings,
     lan: &Lan,
     lifetime: &Lifetime,
-) -> Result<Vec<Listener>, CannotStart> {
+) -> Result<(Option<Encrypted>, Vec<Listener>), CannotStart> {
     if !settings.tls.enabled {
-        return Ok(Vec::new());
+        return Ok((None, Vec::new()));
     }
     let tls = Tls::open(
         &settings.tls,
@@ -177,7 +179,19 @@ fn encrypted(
         );
         Ok(listener)
     };
-    let listeners = settings.tls.listen.iter().map(listen).collect();
+    let listeners = settings
+        .tls
+        .listen
+        .iter()
+        .map(listen)
+        .collect::<Result<Vec<_>, CannotListen>>()?;
+    let encrypted = Encrypted {
+        tls: tls.clone(),
+        ports: listeners
+            .iter()
+            .map(|listener| listener.address.port())
+            .collect(),
+    };
     lifetime.spawn_background(tls.clone().keep());
     let mut changes = lan.changes();
     lifetime.spawn_background(async move {
@@ -186,7 +200,21 @@ fn encrypted(
             tls.set_names(names);
         }
     });
-    listeners
+    Ok((Some(encrypted), listeners))
+}
+
+/// The control socket, where it can be had. Its connections have places of their own: whoever is on the device gets in
+/// also while the network takes all others.
+async fn control(server: &Server, terms: &Terms) {
+    let Some(file) = &server.control_socket.0 else {
+        return;
+    };
+    match http::control::bind(file).await {
+        Ok(control) => terms
+            .lifetime
+            .spawn_background(control.accept(terms.clone(), Places::new(server))),
+        Err(error) => tracing::warn!("{error}"),
+    }
 }
 
 /// What the device's certificate is for.

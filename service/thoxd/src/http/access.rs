@@ -4,7 +4,7 @@ use super::{
     device::{internal, json},
     error::Refused,
     inference::{must_be_json, read},
-    routes::Door,
+    routes::{Door, Encrypted},
 };
 use crate::{
     keys::Secret,
@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use thox_api::{
     ApiError, AuthStatus, Claim, ClaimCode, DataCleared, DeviceStatus, ErrorKind, KeyDeleted,
-    KeyInfo, KeyList, MakeKey, NewKey, SetAuth,
+    KeyInfo, KeyList, MakeKey, NewKey, SetAuth, TlsStatus,
 };
 
 /// `GET /thox/v1/status`
@@ -34,7 +34,7 @@ pub async fn status(State(door): State<Door>) -> Result<Response, Refused> {
             name: door.guard.lan.name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             names: names.chain(addresses).collect(),
-            tls: None,
+            tls: door.encrypted.as_ref().map(tls_status),
         },
     )
 }
@@ -170,7 +170,16 @@ fn auth_status(door: &Door) -> AuthStatus {
         enabled: door.guard.is_locked(),
         claimed: door.guard.keys.is_claimed(),
         keys: door.guard.keys.count(),
-        tls: false,
+        tls: door.encrypted.is_some(),
+    }
+}
+
+fn tls_status(encrypted: &Encrypted) -> TlsStatus {
+    TlsStatus {
+        ports: encrypted.ports.clone(),
+        fingerprint: encrypted.tls.fingerprint(),
+        self_signed: encrypted.tls.is_self_signed(),
+        expires: encrypted.tls.expires(),
     }
 }
 

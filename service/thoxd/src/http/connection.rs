@@ -11,7 +11,7 @@ use super::{
     socket::{Line, SharedStream, Socket, Stream, Verdict},
 };
 use crate::{
-    guard::Guard,
+    guard::{Guard, Visitor},
     lifetime::{Lifetime, Seldom},
     observe::metrics::ConnectionsRefused,
     settings::Server,
@@ -27,6 +27,7 @@ use std::{
     task::Poll,
 };
 use thox_api::{ApiError, ErrorKind};
+use thox_policy::access::Source;
 use tokio::time::sleep_until;
 
 /// Enough for a head with long cookies and tokens; hyper answers 431 above it.
@@ -54,8 +55,19 @@ pub struct Terms {
 pub struct Peer {
     /// The client's address; one of IPv4 is never written as IPv6.
     pub address: IpAddr,
-    /// Whether nobody on the way reads or changes what is said.
-    pub is_tls: bool,
+    /// How it comes.
+    pub via: Via,
+}
+
+/// How a connection comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// TCP: whoever is on the way can read it.
+    Plain,
+    /// TLS.
+    Tls,
+    /// The control socket; the kernel has named its peer, who may change the device.
+    ControlSocket,
 }
 
 /// Serves HTTP/1.1 until the connection ends, its client is too slow, or the daemon stops.
@@ -70,7 +82,7 @@ pub async fn serve<S: Stream>(stream: S, peer: Peer, place: Place, terms: Terms)
     } = terms;
     let stream = SharedStream::new(stream);
     let line = Line::new(place, open);
-    let visitor = guard.visitor(peer.address, peer.is_tls);
+    let visitor = peer.visitor(&guard);
     let front = Front::new(router, guard, visitor, Arc::clone(&line));
     let io = TokioIo::new(Socket::new(stream.clone(), Arc::clone(&line)));
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -84,7 +96,7 @@ pub async fn serve<S: Stream>(stream: S, peer: Peer, place: Place, terms: Terms)
         let mut orders = Seldom::new(orders);
         match event(connection.as_mut(), &mut orders).await {
             Event::Over(Err(_)) if line.speaks_http2() => {
-                let message = if peer.is_tls {
+                let message = if peer.via == Via::Tls {
                     "HTTP/2 begins with the handshake here: offer `h2` by ALPN, or speak HTTP/1.1."
                 } else {
                     "this port speaks HTTP/1.1. HTTP/2 comes with TLS; leave `--http2-prior-knowledge` or its like out."
@@ -103,6 +115,21 @@ pub async fn serve<S: Stream>(stream: S, peer: Peer, place: Place, terms: Terms)
                 );
                 return last_word(&stream, &ApiError::new(ErrorKind::RequestTimeout, message));
             }
+        }
+    }
+}
+
+impl Peer {
+    /// What the guard makes of it.
+    pub(super) fn visitor(&self, guard: &Guard) -> Visitor {
+        match self.via {
+            Via::Plain => guard.visitor(self.address, false),
+            Via::Tls => guard.visitor(self.address, true),
+            Via::ControlSocket => Visitor {
+                address: self.address,
+                source: Source::ControlSocket,
+                is_encrypted: true,
+            },
         }
     }
 }

@@ -5,7 +5,7 @@ mod places;
 pub use places::{Place, Places};
 
 use super::{
-    connection::{Peer, Terms, handshake::serve_tls, reply, serve},
+    connection::{Peer, Terms, Via, handshake::serve_tls, reply, serve},
     socket::Stream as _,
 };
 use crate::observe::metrics::WhyRefused;
@@ -111,7 +111,7 @@ impl Listener {
                     let address = address.ip().to_canonical();
                     let peer = Peer {
                         address,
-                        is_tls: self.tls.is_some(),
+                        via: self.tls.as_ref().map_or(Via::Plain, |_| Via::Tls),
                     };
                     match places.take(free, address) {
                         Some(place) => self.begin(stream, peer, place, &terms),
@@ -147,7 +147,7 @@ impl Listener {
         terms.refused.count(WhyRefused::TooManyOfClient);
         let most = terms.server.max_connections_per_client;
         tracing::debug!(client = %peer.address, most, "a client's further connection is refused");
-        if !peer.is_tls {
+        if peer.via == Via::Plain {
             let message = format!(
                 "{} has {most} connections open, as many as one client may have. Close some, use them for several requests, or raise server.max_connections_per_client.",
                 peer.address

@@ -6,12 +6,14 @@
 //! - [`access`]: keys, claiming, authentication.
 //! - [`error`]: errors as replies; [`page`]: what browsers are told.
 //! - [`listener`]: the accept loop; [`connection`]: one connection from its first byte to its last.
+//! - [`control`]: the same on a Unix socket.
 //! - [`socket`]: a stream that knows what its client is waiting for; [`front`]: what is true of every request;
 //!   [`watch`]: ends a reply when its key is revoked.
 
 pub mod access;
 pub mod body;
 pub mod connection;
+pub mod control;
 pub mod device;
 pub mod error;
 pub mod front;
@@ -25,4 +27,4 @@ pub mod watch;
 
 pub use gate::{Listed, Routes};
 pub use listener::{Listener, bind};
-pub use routes::{Door, router, routes};
+pub use routes::{Door, Encrypted, router, routes};

@@ -5,6 +5,7 @@ use crate::{
     gateway::Gateway,
     guard::Guard,
     settings::{Server, Sources},
+    tls::Tls,
 };
 use axum::{Router, routing::MethodFilter};
 use std::{path::PathBuf, sync::Arc};
@@ -26,8 +27,19 @@ pub struct Door {
     pub guard: Arc<Guard>,
     /// Folder of what survives.
     pub state: Arc<PathBuf>,
+    /// TLS, where it is on.
+    pub encrypted: Option<Encrypted>,
     /// Where settings come from, for those that are changed while thoxd runs.
     pub sources: Arc<Sources>,
+}
+
+/// The encrypted port.
+#[derive(Clone, Debug)]
+pub struct Encrypted {
+    /// Its certificate.
+    pub tls: Tls,
+    /// On which ports.
+    pub ports: Vec<u16>,
 }
 
 /// The routes of this door.

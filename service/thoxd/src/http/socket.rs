@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     time::Instant,
 };
 use tokio_rustls::server::TlsStream;
@@ -32,6 +32,13 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 }
 
 impl Stream for TcpStream {
+    fn last_word(&mut self, bytes: &[u8]) {
+        let _ = self.try_write(bytes);
+        let _ = socket2::SockRef::from(&*self).shutdown(Shutdown::Write);
+    }
+}
+
+impl Stream for UnixStream {
     fn last_word(&mut self, bytes: &[u8]) {
         let _ = self.try_write(bytes);
         let _ = socket2::SockRef::from(&*self).shutdown(Shutdown::Write);

@@ -27,6 +27,7 @@ use own::Own;
 use rustls::ServerConfig;
 use served::{Certified, Served};
 use std::{
+    fmt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -54,6 +55,12 @@ struct Shared {
 enum Source {
     Device { device: Device, names: Mutex<Names> },
     Own(Own),
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tls({})", self.fingerprint())
+    }
 }
 
 impl Tls {

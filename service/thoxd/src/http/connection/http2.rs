@@ -42,7 +42,7 @@ pub(super) async fn serve<S: Stream>(stream: S, peer: Peer, place: Place, terms:
         ..
     } = terms;
     let line = Line::new(place, open);
-    let visitor = guard.visitor(peer.address, peer.is_tls);
+    let visitor = peer.visitor(&guard);
     let front = Addressed(Front::new(router, guard, visitor, Arc::clone(&line)));
     let mut builder = Builder::new(Streams(lifetime.clone()));
     builder

@@ -3,9 +3,10 @@
 use crate::settings::Server;
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use thox_policy::network::neighbourhood;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places of all listeners together. Clones are the same.
@@ -51,7 +52,7 @@ impl Places {
     /// Gives a place to a client, unless it has as many as it may have.
     #[must_use]
     pub fn take(&self, free: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
-        let client = client(address);
+        let client = neighbourhood(address);
         let mut open = self.clients.lock();
         let count = open.entry(client).or_default();
         // A new entry is 0 and the most at least 1: no entry without a connection is left behind.
@@ -81,16 +82,6 @@ impl Drop for Place {
             if *count == 0 {
                 open.remove(&self.client);
             }
-        }
-    }
-}
-
-/// An IPv6 host has a whole /64 to take addresses from (RFC 4291, 2.5.1).
-fn client(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
         }
     }
 }
