@@ -30,7 +30,9 @@ async fn paths_and_methods_that_are_not_there() {
         "/v2/models",
         "/v1/chat/completions/x",
     ] {
-        assert_error(&get(stage.address(), path).await, 404, "not_found");
+        let reply = get(stage.address(), path).await;
+        assert_error(&reply, 404, "not_found");
+        assert_eq!(reply.header("x-thox-route"), "none; reason=not_found");
     }
     assert_error(
         &post(stage.address(), "/v1/nothing", &json!({})).await,

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> anyhow::Result<()> {
+    keep_memory_private();
     let mut sources = Sources::of_process();
     sources.config = arguments.config;
     sources.set = arguments.set;
@@ -53,6 +54,13 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     runtime.shutdown_timeout(LAST_POLLS);
     ended??;
     Ok(())
+}
+
+/// Keys and prompts are in this process's memory: no core dump of it, and no other program of the same user that reads
+/// it (prctl(2), PR_SET_DUMPABLE).
+fn keep_memory_private() {
+    // Where the system has no such thing, there is nothing to switch off.
+    let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 /// On one core a single thread saves the hand-over between threads; on more, requests spread over them.

@@ -4,8 +4,11 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use thox_api::{ApiError, ErrorKind};
+
+/// Backend and reason; a constant, since a name that is a literal is parsed at every use.
+pub(super) const ROUTE: HeaderName = HeaderName::from_static("x-thox-route");
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -27,6 +30,11 @@ impl IntoResponse for Refused {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
+        // Every reply says which way it went; this one went none.
+        let code = self.0.kind.row().code;
+        if let Ok(route) = HeaderValue::try_from(["none; reason=", code].concat()) {
+            headers.insert(ROUTE, route);
+        }
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

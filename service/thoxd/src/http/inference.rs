@@ -2,7 +2,7 @@
 
 use super::{
     body::{Starting, StreamBody},
-    error::Refused,
+    error::{ROUTE, Refused},
     routes::Door,
 };
 use crate::gateway::{Caller, Content, Examined, Framing, Reply, Request};
@@ -17,7 +17,6 @@ use thox_policy::{Endpoint, Reason};
 
 // Constants, since a name that is a literal is parsed at every use.
 const BACKEND_WISH: HeaderName = HeaderName::from_static("x-thox-backend");
-const ROUTE: HeaderName = HeaderName::from_static("x-thox-route");
 const QUEUE_MS: HeaderName = HeaderName::from_static("x-thox-queue-ms");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
