@@ -5,6 +5,7 @@ use crate::stage::Stage;
 use serde_json::{Value, json};
 use thox_tests::client::request;
 use thox_tests::doubles::Kind;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Every route, asked under each name and by each page, with each kind of body.
 #[tokio::test]
@@ -90,6 +91,37 @@ async fn every_route_with_every_host_and_origin() {
     println!(
         "{asked} requests under foreign names or by foreign pages: {refused} were refused, nothing changed"
     );
+}
+
+/// The same connection, now with a name of the device's, now with another.
+#[tokio::test]
+async fn every_request_of_a_connection_is_looked_at() {
+    let stage = Stage::of(Kind::Ollama).await;
+    let mut stream = tokio::net::TcpStream::connect(stage.address())
+        .await
+        .unwrap();
+    let mut statuses = Vec::new();
+    for (host, origin) in [
+        ("localhost", ""),
+        ("localhost", ""),
+        ("evil.example", ""),
+        ("localhost", "origin: https://evil.example\r\n"),
+        ("thox.local", ""),
+        ("evil.example", ""),
+        ("thox.local", ""),
+    ] {
+        let request = format!("GET /health HTTP/1.1\r\nhost: {host}\r\n{origin}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        while !text.contains("}}") && !text.contains("]}") {
+            let mut bytes = [0; 4096];
+            let length = stream.read(&mut bytes).await.unwrap();
+            assert!(length > 0, "closed after {statuses:?}");
+            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+        statuses.push(text[9..12].to_owned());
+    }
+    assert_eq!(statuses, ["200", "200", "403", "403", "200", "403", "200"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    guard::{Arrival, Guard, Visitor},
+    guard::{Arrival, Familiar, Guard, Visitor},
     keys::Key,
 };
 use axum::{
@@ -43,6 +43,7 @@ pub struct Front {
     router: Router,
     guard: Arc<Guard>,
     visitor: Visitor,
+    familiar: Arc<Familiar>,
     line: Arc<Line>,
 }
 
@@ -54,13 +55,17 @@ impl Front {
             router,
             guard,
             visitor,
+            familiar: Arc::default(),
             line,
         }
     }
 
     /// What can be said of a request before its route is known.
     fn early(&self, request: &Request<Incoming>) -> Result<Asker, Box<BoxedResponse>> {
-        let asker = match self.guard.look(request.uri(), request.headers()) {
+        let looked = self
+            .guard
+            .look_again(&self.familiar, request.uri(), request.headers());
+        let asker = match looked {
             Ok(asker) => asker,
             Err(error) => return Err(Box::new(Refused(error).into_response())),
         };
