@@ -87,6 +87,26 @@ pub(super) fn cases() -> Vec<Offer> {
             101,
         ),
         offer(
+            "connection options with a tab between",
+            ("connection", Some("keep-alive,\tUpgrade")),
+            101,
+        ),
+        offer(
+            "connection options in two lines",
+            ("connection", Some("keep-alive\r\nconnection: Upgrade")),
+            101,
+        ),
+        offer(
+            "a list of protocols to upgrade to",
+            ("upgrade", Some("h2c, websocket")),
+            101,
+        ),
+        offer(
+            "a protocol whose name begins alike",
+            ("upgrade", Some("websockets")),
+            426,
+        ),
+        offer(
             "upgrade in small letters",
             ("connection", Some("upgrade")),
             101,
