@@ -6,6 +6,7 @@
 //! - `cancellation`, `broken_streams`, `fallback`, `slow_start`, `circuit`, `usage`: behaviour under trouble
 //! - `privacy`: no prompt and no reply in any log
 //! - `tls`: the encrypted port, its certificates, HTTP/2, and how many connections one client may have
+//! - `rfc6455`: the WebSocket frame by frame, right and wrong, in the order of Autobahn's groups
 //! - `soak`: minutes of broken connections, only where asked for
 //! - `stage`: one thoxd and its engines, as most tests want them
 
@@ -37,6 +38,8 @@ mod models;
 mod privacy;
 #[cfg(test)]
 mod rest;
+#[cfg(test)]
+mod rfc6455;
 #[cfg(test)]
 mod routing;
 #[cfg(test)]

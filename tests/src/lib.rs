@@ -6,6 +6,7 @@
 //! - [`client`]: an HTTP/1.1 client that tells a finished body from a cut one
 //! - [`tls`]: the same over TLS, HTTP/2 included, and certificates to serve
 //! - [`websocket`]: a client of `/v1/stream`
+//! - [`frames`]: the same frame by frame, wrong ones included
 //! - [`sse`]: the events of a stream, comments included
 //! - [`stream`]: what a client made of a streamed chat
 //! - [`http1`]: heads and bodies of HTTP/1.1, both directions
@@ -22,6 +23,7 @@
 
 pub mod client;
 pub mod doubles;
+pub mod frames;
 pub mod http1;
 pub mod json;
 pub mod patience;

@@ -12,7 +12,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use thox_api::{ApiError, ErrorKind};
@@ -67,13 +67,32 @@ pub async fn open(
     response
 }
 
+/// The request as tungstenite wants it: it takes one line of each header and no list for `Upgrade`, where both are lists
+/// that may be spread over lines (RFC 6455, 4.2.1; RFC 9110, 5.3).
 fn request_parts(request: &Request) -> http::request::Parts {
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = request.method().clone();
     parts.uri = request.uri().clone();
     parts.version = request.version();
     parts.headers = request.headers().clone();
+    for (name, token) in [
+        (header::CONNECTION, "upgrade"),
+        (header::UPGRADE, "websocket"),
+    ] {
+        if lists(&parts.headers, &name, token) {
+            parts.headers.insert(name, HeaderValue::from_static(token));
+        }
+    }
     parts
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .any(|have| have.trim().eq_ignore_ascii_case(token))
 }
 
 fn refused(cause: &dyn std::error::Error) -> Response {

@@ -3,7 +3,10 @@
 //! A message is asked of a reply only when the one before has reached the kernel: a client that reads slowly holds the
 //! engine back through TCP, and nothing grows here. Dropping the session ends every request on it.
 
-use super::message::{self, Message};
+use super::{
+    closing::{self, Close},
+    message::{self, Message},
+};
 use crate::{
     gateway::{Answer, Caller, Content, Framing, Gateway, Reply, Request, answer::error_message},
     lifetime::Lifetime,
@@ -29,7 +32,7 @@ use tokio_tungstenite::{
     tungstenite::{
         self, Utf8Bytes,
         error::CapacityError,
-        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+        protocol::{WebSocketConfig, frame::coding::CloseCode},
     },
 };
 
@@ -47,9 +50,6 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// Answers of ours that wait for the socket; while there are so many, nothing more is read.
 const MOST_WAITING: usize = 16;
-
-/// A close frame is one small segment; a client that does not take it in this time is not waited for.
-const CLOSING: Duration = Duration::from_secs(1);
 
 /// As much as one token's message several times over; more is buffered only for a single larger one.
 const WRITE_BUFFER: usize = 4 << 10;
@@ -78,8 +78,6 @@ enum State {
     Streaming(Box<Answer>),
     Over,
 }
-
-type Close = Option<(CloseCode, &'static str)>;
 
 impl Session {
     pub(super) fn config(server: &Server) -> WebSocketConfig {
@@ -132,13 +130,7 @@ impl Session {
         })
         .await;
         self.requests.clear();
-        if let Some((code, reason)) = close {
-            let frame = CloseFrame {
-                code,
-                reason: Utf8Bytes::from_static(reason),
-            };
-            let _ = tokio::time::timeout(CLOSING, self.socket.close(Some(frame))).await;
-        }
+        closing::close(self.socket, self.waiting, close).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
