@@ -1,4 +1,8 @@
 //! Behaviour under trouble, 7: prompts and replies are in no log, at any level, and in no error.
+//!
+//! - `artefacts`: nor are keys and claim codes, and none of it is in any file or status either
+
+mod artefacts;
 
 use crate::stage::{CHAT, KINDS, Stage, ask, ask_stream, with};
 use serde_json::{Value, json};
