@@ -212,3 +212,27 @@ async fn many_at_once() {
     assert!(took < LIMIT, "the last of 50 ended after {took:?}");
     assert_eq!(stage.journal().open(), 0);
 }
+
+/// A client that is there and reads nothing holds its engine no longer than it may.
+#[tokio::test]
+async fn who_reads_nothing_is_left() {
+    let stage = Stage::with(Kind::Ollama, |builder| {
+        // A connection looks at its times when the next of them is due.
+        builder
+            .text("server", "send_timeout", "1s")
+            .text("server", "header_timeout", "1s")
+    })
+    .await;
+    let word = "x".repeat(4095);
+    let words = vec![word; 12_000].join(" ");
+    stage.script(|s| s.answering = Answering::Fixed(words));
+    let mut connection = Connection::open(stage.address()).await.unwrap();
+    connection.post(CHAT, &ask_stream("x")).await.unwrap();
+    stage.wait_open(1).await;
+    let begun = Instant::now();
+    stage.wait_cancelled(1).await;
+    let took = begun.elapsed();
+    assert!(took > Duration::from_millis(900), "{took:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    drop(connection);
+}

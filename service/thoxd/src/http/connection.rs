@@ -164,7 +164,7 @@ enum Order {
 /// Waits for the next order; `lifetime` is left out once its end is known.
 async fn orders(line: &Line, server: &Server, lifetime: Option<&Lifetime>) -> Order {
     loop {
-        let look_again = match line.verdict(server.header_timeout, server.idle_timeout) {
+        let look_again = match line.verdict(server) {
             Verdict::Until(then) => then,
             Verdict::Idle => return Order::Close,
             Verdict::SlowHead => return Order::RefuseSlowHead,

@@ -5,6 +5,7 @@
 //! The stream is shared so that such a word can be written after hyper has given up.
 
 use super::listener::Place;
+use crate::settings::Server;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
     io::{self, IoSlice, Write as _},
@@ -74,6 +75,8 @@ impl io::Write for AtOnce<'_> {
 pub struct Line {
     phase: AtomicU8,
     since_ms: AtomicU64,
+    /// Since when the client takes nothing of what is there for it; 0 while it does.
+    stuck_ms: AtomicU64,
     /// Requests under way; on HTTP/1.1 one at most.
     busy: AtomicUsize,
     opened: Instant,
@@ -105,6 +108,7 @@ impl Line {
         Arc::new(Self {
             phase: AtomicU8::new(IDLE),
             since_ms: AtomicU64::new(0),
+            stuck_ms: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
             opened: Instant::now(),
             _place: place,
@@ -121,11 +125,24 @@ impl Line {
 
     /// What to do with the connection.
     #[must_use]
-    pub fn verdict(&self, header_timeout: Duration, idle_timeout: Duration) -> Verdict {
+    pub fn verdict(&self, server: &Server) -> Verdict {
+        let Server {
+            header_timeout,
+            idle_timeout,
+            send_timeout,
+            ..
+        } = *server;
         let now = Instant::now();
         // Not by the phase: on HTTP/2 the end of one request may meet the beginning of the next.
         if self.busy.load(Ordering::Relaxed) > 0 {
-            return Verdict::Until(now + header_timeout);
+            // Whoever takes nothing of a reply holds a slot of the engine's as well.
+            let stuck = self.stuck_ms.load(Ordering::Relaxed);
+            let deadline = self.opened + Duration::from_millis(stuck) + send_timeout;
+            return match stuck {
+                0 => Verdict::Until(now + send_timeout.min(header_timeout)),
+                _ if deadline <= now => Verdict::Idle,
+                _ => Verdict::Until(deadline),
+            };
         }
         let since = self.opened + Duration::from_millis(self.since_ms.load(Ordering::Relaxed));
         let (deadline, over) = match self.phase.load(Ordering::Relaxed) {
@@ -159,12 +176,26 @@ impl Line {
     }
 
     fn set(&self, phase: u8) {
-        // At least 1: 0 stands for "nothing yet".
-        let ms = u64::try_from(self.opened.elapsed().as_millis())
-            .unwrap_or(u64::MAX)
-            .max(1);
-        self.since_ms.store(ms, Ordering::Relaxed);
+        self.since_ms.store(self.age_ms(), Ordering::Relaxed);
         self.phase.store(phase, Ordering::Relaxed);
+    }
+
+    /// At least 1: 0 stands for "nothing yet".
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1)
+    }
+
+    /// Whether the client takes what is written.
+    fn wrote<T>(&self, written: Poll<T>) -> Poll<T> {
+        let is_stuck = self.stuck_ms.load(Ordering::Relaxed) > 0;
+        if written.is_pending() && !is_stuck {
+            self.stuck_ms.store(self.age_ms(), Ordering::Relaxed);
+        } else if written.is_ready() && is_stuck {
+            self.stuck_ms.store(0, Ordering::Relaxed);
+        }
+        written
     }
 }
 
@@ -248,7 +279,8 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.stream.lock()).poll_write(cx, bytes)
+        let written = Pin::new(&mut *self.stream.lock()).poll_write(cx, bytes);
+        self.line.wrote(written)
     }
 
     fn poll_write_vectored(
@@ -256,7 +288,8 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.stream.lock()).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut *self.stream.lock()).poll_write_vectored(cx, slices);
+        self.line.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {

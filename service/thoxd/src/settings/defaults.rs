@@ -68,6 +68,7 @@ impl Server {
             max_connections_per_client: count(table, "max_connections_per_client", 256),
             header_timeout: time(table, "header_timeout", 10),
             body_timeout: time(table, "body_timeout", 60),
+            send_timeout: time(table, "send_timeout", 60),
             idle_timeout: time(table, "idle_timeout", 120),
             keep_alive_comment_after: time(table, "keep_alive_comment_after", 3),
             keep_alive_comment_every: time(table, "keep_alive_comment_every", 10),

@@ -46,6 +46,8 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Time for a request's body to arrive.
     pub body_timeout: Duration,
+    /// Time that a client may take nothing of a reply that is there for it.
+    pub send_timeout: Duration,
     /// Time that a connection may stay open between two requests.
     pub idle_timeout: Duration,
     /// Silence before the first token after which a stream gets its first comment line.
