@@ -12,5 +12,5 @@ mod questions;
 mod refusal;
 pub mod visitor;
 
-pub use questions::{Familiar, Guard};
+pub use questions::Guard;
 pub use visitor::{Allowance, Arrival, Pass, Visitor};

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     keys::{Key, Keys},
-    lan::{Lan, Surroundings},
+    lan::Lan,
     settings::{Settings, WebOrigin},
 };
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, Uri, header};
 use std::{
     net::IpAddr,
     num::NonZeroU32,
@@ -45,10 +45,6 @@ pub struct Guard {
     limits: Mutex<Limits>,
     started: Instant,
 }
-
-/// The Host that a connection's last request had, and the names among which it was found.
-#[derive(Debug, Default)]
-pub struct Familiar(Mutex<Option<(HeaderValue, Arc<Surroundings>)>>);
 
 #[derive(Debug)]
 struct Limits {
@@ -104,37 +100,6 @@ impl Guard {
             source: Source::Network(place(address, networks, &self.trusted)),
             is_encrypted,
         }
-    }
-
-    /// The same as [`Guard::look`] on a connection whose requests all say the same: the Host is read anew only where it
-    /// or the device's names have changed.
-    ///
-    /// # Errors
-    /// As [`Guard::look`].
-    pub fn look_again(
-        &self,
-        familiar: &Familiar,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<Asker, ApiError> {
-        let mut hosts = headers.get_all(header::HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return self.look(uri, headers);
-        };
-        if uri.authority().is_some() || headers.contains_key(header::ORIGIN) {
-            return self.look(uri, headers);
-        }
-        let names = self.lan.now();
-        let mut known = familiar.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known_host, known_names)) = &*known
-            && known_host == host
-            && Arc::ptr_eq(known_names, &names)
-        {
-            return Ok(Asker::NoPage);
-        }
-        let asker = self.look(uri, headers)?;
-        *known = Some((host.clone(), names));
-        Ok(asker)
     }
 
     /// Whether it is this device that is asked, and by which page. Before anything else of a request is looked at.

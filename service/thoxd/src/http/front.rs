@@ -8,7 +8,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    guard::{Arrival, Familiar, Guard, Visitor},
+    guard::{Arrival, Guard, Visitor},
     keys::Key,
 };
 use axum::{
@@ -43,7 +43,6 @@ pub struct Front {
     router: Router,
     guard: Arc<Guard>,
     visitor: Visitor,
-    familiar: Arc<Familiar>,
     line: Arc<Line>,
 }
 
@@ -55,17 +54,13 @@ impl Front {
             router,
             guard,
             visitor,
-            familiar: Arc::default(),
             line,
         }
     }
 
     /// What can be said of a request before its route is known.
     fn early(&self, request: &Request<Incoming>) -> Result<Asker, Box<BoxedResponse>> {
-        let looked = self
-            .guard
-            .look_again(&self.familiar, request.uri(), request.headers());
-        let asker = match looked {
+        let asker = match self.guard.look(request.uri(), request.headers()) {
             Ok(asker) => asker,
             Err(error) => return Err(Box::new(Refused(error).into_response())),
         };
