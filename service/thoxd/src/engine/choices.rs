@@ -47,9 +47,9 @@ impl<'a> Choice<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
         let mut choice = Self::default();
         cursor.object(|cursor, name| {
-            match name {
+            match &*name {
                 "delta" | "message" if cursor.is_at_object() => {
-                    choice.is_delta = name == "delta";
+                    choice.is_delta = &*name == "delta";
                     choice.part = Part::read(cursor)?;
                 }
                 "finish_reason" => {
@@ -59,7 +59,7 @@ impl<'a> Choice<'a> {
                     };
                 }
                 _ => {
-                    choice.part.has_content |= name == "text";
+                    choice.part.has_content |= &*name == "text";
                     cursor.value()?;
                 }
             }
@@ -74,7 +74,7 @@ impl Part {
         let mut part = Self::default();
         cursor.object(|cursor, name| {
             let is_something = !matches!(cursor.value()?, "null" | "\"\"" | "[]");
-            match name {
+            match &*name {
                 "role" => part.has_role = is_something,
                 "tool_calls" => part.has_calls = is_something,
                 "reasoning" => part.has_reasoning = true,

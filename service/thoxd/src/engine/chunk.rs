@@ -10,6 +10,7 @@ use super::{
 };
 use bytes::{BufMut, BytesMut};
 use serde::Deserialize;
+use std::borrow::Cow;
 use thox_policy::Endpoint;
 
 /// What stands at the front of each object that is sent, `{"id":…,"backend":…,"model":…`.
@@ -144,7 +145,7 @@ fn edit_members(
     out.extend_from_slice(edits.front.as_bytes());
     let mut cursor = Cursor::new(json);
     cursor.object(|cursor, name| {
-        if name == "choices" {
+        if &*name == "choices" {
             out.extend_from_slice(br#","choices":"#);
             if choices::edit(cursor, edits, seen, out)? == 0 && piece == Piece::Content {
                 piece = Piece::Count;
@@ -152,13 +153,13 @@ fn edit_members(
             return Ok(());
         }
         let value = cursor.value()?;
-        match name {
+        match &*name {
             "id" | "backend" | "model" => {}
             "usage" => usage = Some(value),
             "error" if value != "null" => piece = Piece::Error,
             _ => {
                 out.put_u8(b',');
-                put_string(out, name);
+                put_name(out, name);
                 out.put_u8(b':');
                 out.extend_from_slice(value.as_bytes());
             }
@@ -185,6 +186,18 @@ fn edit_members(
     }
     out.put_u8(b'}');
     Ok(piece)
+}
+
+/// Appends a member's name: one that was borrowed stands in its text as it has to be written.
+pub(super) fn put_name(out: &mut impl BufMut, name: Cow<'_, str>) {
+    match name {
+        Cow::Borrowed(name) => {
+            out.put_u8(b'"');
+            out.put_slice(name.as_bytes());
+            out.put_u8(b'"');
+        }
+        Cow::Owned(name) => put_string(out, &name),
+    }
 }
 
 /// Appends a JSON string. Names and ids are nearly always plain ASCII, which needs no serialiser.

@@ -83,12 +83,7 @@ pub fn fleet(settings: &settings::Settings, lifetime: &Lifetime) -> Result<Fleet
             name: Arc::from(name.as_str()),
             kind: engine.kind,
             backend: Arc::from(engine.kind.backend().unwrap_or(name)),
-            pool: Arc::new(Pool::new(
-                target,
-                authorization,
-                engine.connect_timeout,
-                lifetime.clone(),
-            )),
+            pool: Arc::new(Pool::new(target, authorization, engine.connect_timeout)),
             slots: Slots::new(engine.slots, engine.queue),
             first_byte_timeout: engine.first_byte_timeout,
             stall_timeout: engine.stall_timeout,

@@ -124,13 +124,13 @@ impl<'a> Cursor<'a> {
     /// [`Malformed`], also what `each` gives.
     pub fn object(
         &mut self,
-        mut each: impl FnMut(&mut Self, &str) -> Result<(), Malformed>,
+        mut each: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
         self.open(b'{', NO_OBJECT)?;
         let mut is_first = true;
         while !self.is_over(b'}', is_first)? {
             let name = self.name()?;
-            each(self, &name)?;
+            each(self, name)?;
             is_first = false;
         }
         Ok(())
@@ -215,9 +215,23 @@ impl<'a> Cursor<'a> {
         if self.byte() != Some(b'"') {
             return Err(self.malformed("expected a name in quotes"));
         }
-        self.at = self.end_of_string(start + 1)?;
-        let inner = self.text.get(start + 1..self.at - 1).unwrap_or_default();
-        let name = if inner.contains('\\') {
+        // Byte by byte: names are too short for anything cleverer.
+        let mut has_escape = false;
+        let mut end = start + 1;
+        loop {
+            match self.text.as_bytes().get(end) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    has_escape = true;
+                    end += 2;
+                }
+                Some(_) => end += 1,
+                None => return Err(self.malformed("a text without end")),
+            }
+        }
+        let inner = self.text.get(start + 1..end).unwrap_or_default();
+        self.at = end + 1;
+        let name = if has_escape {
             let name = serde_json::from_str(self.since(start))
                 .map_err(|_| self.malformed("a broken escape before"))?;
             Cow::Owned(name)
@@ -282,11 +296,7 @@ impl<'a> Cursor<'a> {
             .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
             .unwrap_or(rest.len());
         let scalar = rest.get(..length).unwrap_or_default();
-        let is_number = || {
-            scalar.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-                && serde_json::from_str::<serde_json::Number>(scalar).is_ok()
-        };
-        if matches!(scalar, "true" | "false" | "null") || is_number() {
+        if matches!(scalar, "true" | "false" | "null") || is_number(scalar.as_bytes()) {
             Ok(self.at + length)
         } else {
             Err(self.malformed("expected a value"))
@@ -306,6 +316,37 @@ impl<'a> Cursor<'a> {
     fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { what, at: self.at }
     }
+}
+
+/// The grammar of RFC 8259, 6. How large a number may be is for the reader of the value to say.
+fn is_number(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let (whole, mut rest) = digits(text);
+    if whole == 0 || (whole > 1 && text.starts_with(b"0")) {
+        return false;
+    }
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let (count, after) = digits(fraction);
+        if count == 0 {
+            return false;
+        }
+        rest = after;
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let exponent = match exponent {
+            [b'+' | b'-', exponent @ ..] => exponent,
+            _ => exponent,
+        };
+        let (count, after) = digits(exponent);
+        return count > 0 && after.is_empty();
+    }
+    rest.is_empty()
+}
+
+/// How many digits come first, and what follows.
+fn digits(text: &[u8]) -> (usize, &[u8]) {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count, text.get(count..).unwrap_or_default())
 }
 
 /// Where the closing quote stands in a text that begins behind the opening one: the first with an even number of
@@ -400,6 +441,12 @@ mod tests {
             "{\"a\":+1}",
             "{\"a\":.5}",
             "{\"a\":1.}",
+            "{\"a\":01}",
+            "{\"a\":-}",
+            "{\"a\":1e}",
+            "{\"a\":1e+}",
+            "{\"a\":1e5.5}",
+            "{\"a\":1.5x}",
             "{\"\\q\":1}",
             "{\"é\"}",
             "{é:1}",

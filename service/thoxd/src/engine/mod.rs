@@ -7,7 +7,7 @@
 //! - [`shape`]: the same piece again with another content.
 //! - [`sse`]: events out of an engine's stream of bytes.
 //! - [`refusal`]: an engine's error replies, in whatever form, as ours.
-//! - [`pool`]: HTTP/1.1 connections, kept open between requests; [`wire`]: how one is made.
+//! - [`pool`]: HTTP/1.1 connections, kept open between requests; [`wire`]: how one is made; [`driven`]: how it runs.
 //! - [`failure`]: what can go wrong between thoxd and an engine.
 //! - [`survey`]: what an engine has and whether it is well.
 //! - [`slots`]: how many requests an engine gets at once, and who waits.
@@ -15,6 +15,7 @@
 pub mod adapter;
 pub mod choices;
 pub mod chunk;
+pub mod driven;
 pub mod failure;
 mod fleet;
 pub mod json;

@@ -4,18 +4,19 @@
 //! while it lay idle must not become a client's 502, and dropping a reply must end the engine's request at once.
 
 use super::{
+    driven::Over,
     failure::{Failure, Trouble},
     spliced::Spliced,
     wire::{Link, Target},
 };
-use crate::lifetime::Lifetime;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use std::{
-    pin::Pin,
+    future::{Future as _, poll_fn},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -28,9 +29,6 @@ const IDLE_FOR: Duration = Duration::from_secs(30);
 /// More idle connections than this are closed: a burst is no reason to hold its sockets.
 const MOST_IDLE: usize = 64;
 
-/// A connection whose last reply has just ended is ready after its task's next poll.
-const ALMOST_READY: Duration = Duration::from_millis(5);
-
 /// One engine's connections.
 #[derive(Debug)]
 pub struct Pool {
@@ -38,7 +36,6 @@ pub struct Pool {
     host: HeaderValue,
     authorization: Option<HeaderValue>,
     connect_timeout: Duration,
-    lifetime: Lifetime,
     idle: Mutex<Vec<(Link, Instant)>>,
 }
 
@@ -49,7 +46,6 @@ impl Pool {
         target: Target,
         authorization: Option<HeaderValue>,
         connect_timeout: Duration,
-        lifetime: Lifetime,
     ) -> Self {
         let host =
             HeaderValue::from_str(target.host()).unwrap_or(HeaderValue::from_static("localhost"));
@@ -58,7 +54,6 @@ impl Pool {
             host,
             authorization,
             connect_timeout,
-            lifetime,
             idle: Mutex::default(),
         }
     }
@@ -82,7 +77,7 @@ impl Pool {
         path: &'static str,
         body: Spliced,
     ) -> Result<Response<ReplyStream>, Failure> {
-        if let Some(link) = self.take_idle().await {
+        if let Some(link) = self.take_idle() {
             match self
                 .exchange(link, method.clone(), path, body.clone())
                 .await
@@ -94,10 +89,7 @@ impl Pool {
                 answered => return answered,
             }
         }
-        let link = self
-            .target
-            .connect(&self.lifetime, self.connect_timeout)
-            .await?;
+        let link = self.target.connect(self.connect_timeout).await?;
         self.exchange(link, method, path, body).await
     }
 
@@ -150,14 +142,22 @@ impl Pool {
                 .headers_mut()
                 .insert(header::AUTHORIZATION, authorization.clone());
         }
-        // A connection that ends in the very moment in which the request is handed to it can leave the request without an
-        // answer for ever; its task's end is the answer then.
-        let sent = tokio::select! {
-            biased;
-            sent = link.sender.send_request(request) => sent.map_err(|error| {
-                Failure::of(if error.is_parse() { Trouble::Garbled } else { Trouble::NoReply }, &error)
+        let Link { sender, connection } = &mut link;
+        let mut sending = pin!(sender.send_request(request));
+        let sent = match poll_fn(|cx| connection.poll_for(cx, |cx| sending.as_mut().poll(cx))).await
+        {
+            Ok(sent) => sent.map_err(|error| {
+                let is_garbled = error.is_parse();
+                Failure::of(
+                    if is_garbled {
+                        Trouble::Garbled
+                    } else {
+                        Trouble::NoReply
+                    },
+                    &error,
+                )
             }),
-            _ = &mut link.connection => Err(Failure::new(Trouble::NoReply, "the connection ended")),
+            Err(Over) => Err(Failure::new(Trouble::NoReply, "the connection ended")),
         };
         match sent {
             Ok(reply) => {
@@ -172,27 +172,23 @@ impl Pool {
         }
     }
 
-    async fn take_idle(&self) -> Option<Link> {
+    fn take_idle(&self) -> Option<Link> {
         loop {
             let (mut link, since) = self.idle().pop()?;
-            if link.sender.is_closed() || since.elapsed() > IDLE_FOR {
-                continue;
-            }
-            if link.sender.is_ready() {
-                return Some(link);
-            }
-            if let Ok(Ok(())) = tokio::time::timeout(ALMOST_READY, link.sender.ready()).await {
+            if since.elapsed() <= IDLE_FOR && link.is_usable() {
                 return Some(link);
             }
         }
     }
 
-    fn put_back(&self, link: Link) {
-        let mut idle = self.idle();
-        if link.sender.is_closed() || idle.len() >= MOST_IDLE {
+    fn put_back(&self, mut link: Link) {
+        if !link.is_usable() {
             return;
         }
-        idle.push((link, Instant::now()));
+        let mut idle = self.idle();
+        if idle.len() < MOST_IDLE {
+            idle.push((link, Instant::now()));
+        }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(Link, Instant)>> {
@@ -225,15 +221,34 @@ impl ReplyStream {
 /// A reply that is no stream is held in memory once; 64 MiB is a batch of some thousand embeddings.
 pub const LARGEST_REPLY: usize = 64 << 20;
 
+/// A reply that ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokeOff {
+    /// With the connection's own word.
+    #[error(transparent)]
+    Connection(hyper::Error),
+    /// Without one.
+    #[error("the connection ended")]
+    Ended,
+}
+
 impl Body for ReplyStream {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BrokeOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
+        let Self { incoming, link, .. } = &mut *self;
+        let Some(Link { connection, .. }) = link else {
+            return Poll::Ready(None);
+        };
+        let next = connection.poll_for(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
+        let frame = match ready!(next) {
+            Ok(frame) => frame.map(|frame| frame.map_err(BrokeOff::Connection)),
+            Err(Over) => Some(Err(BrokeOff::Ended)),
+        };
         if frame.is_none()
             && let Some(link) = self.link.take()
         {

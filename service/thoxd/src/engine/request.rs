@@ -106,22 +106,26 @@ impl<'a> Fields<'a> {
                 kept_bytes.is_some() && kept.is_some_and(|kept| std::ptr::eq(kept, field));
             match edit {
                 Edit::Keep if is_kept => {
-                    put(&mut out, &field.name, "");
+                    put(&mut out, field.name.clone(), "");
                     kept_at = Some(out.len());
                 }
-                Edit::Keep => put(&mut out, &field.name, field.value),
-                Edit::Rename(name) => put(&mut out, name, field.value),
-                Edit::Value(ref text) => put(&mut out, &field.name, text),
+                Edit::Keep => put(&mut out, field.name.clone(), field.value),
+                Edit::Rename(name) => put(&mut out, name.into(), field.value),
+                Edit::Value(ref text) => put(&mut out, field.name.clone(), text),
                 Edit::Drop => {}
             }
             is_changed |= !matches!(edit, Edit::Keep);
         }
         if changes.stream && !has_stream {
-            put(&mut out, "stream", "true");
+            put(&mut out, "stream".into(), "true");
             is_changed = true;
         }
         if wants_count {
-            put(&mut out, "stream_options", r#"{"include_usage":true}"#);
+            put(
+                &mut out,
+                "stream_options".into(),
+                r#"{"include_usage":true}"#,
+            );
             is_changed = true;
         }
         if let Some(tokens) = adapter.default_max_tokens
@@ -129,7 +133,7 @@ impl<'a> Fields<'a> {
                 .iter()
                 .any(|name| self.get(name).is_some_and(|value| value != "null"))
         {
-            put(&mut out, "max_tokens", &tokens.to_string());
+            put(&mut out, "max_tokens".into(), &tokens.to_string());
             is_changed = true;
         }
         if !is_changed {
@@ -195,9 +199,9 @@ enum Edit<'a> {
 }
 
 /// Appends `"name":value` with what has to stand before it.
-fn put(out: &mut BytesMut, name: &str, value: &str) {
+fn put(out: &mut BytesMut, name: Cow<'_, str>, value: &str) {
     out.put_u8(if out.is_empty() { b'{' } else { b',' });
-    super::chunk::put_string(out, name);
+    super::chunk::put_name(out, name);
     out.put_u8(b':');
     out.extend_from_slice(value.as_bytes());
 }

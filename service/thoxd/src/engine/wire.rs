@@ -1,6 +1,7 @@
 //! How a connection to an engine is made: TCP, a Unix socket, or memory for the engine inside this process.
 
 use super::{
+    driven::Driven,
     failure::{Failure, Trouble},
     spliced::Body,
 };
@@ -12,9 +13,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
     net::{TcpStream, UnixStream},
 };
-use tokio_util::task::AbortOnDropHandle;
-
-use crate::lifetime::Lifetime;
 
 /// Where an engine is reached.
 #[derive(Clone)]
@@ -53,23 +51,19 @@ impl Target {
     ///
     /// # Errors
     /// [`Trouble::Unreachable`] with the system's reason.
-    pub(super) async fn connect(
-        &self,
-        lifetime: &Lifetime,
-        limit: Duration,
-    ) -> Result<Link, Failure> {
+    pub(super) async fn connect(&self, limit: Duration) -> Result<Link, Failure> {
         let connecting = async {
             match self {
                 Self::Address(EngineAddress::Http { authority }) => {
                     let stream = TcpStream::connect(authority.as_str()).await?;
                     // Without it a request's second segment waits for the first one's acknowledgement, 40 ms.
                     stream.set_nodelay(true)?;
-                    Link::over(stream, lifetime).await
+                    Link::over(stream).await
                 }
                 Self::Address(EngineAddress::Unix(path)) => {
-                    Link::over(UnixStream::connect(path).await?, lifetime).await
+                    Link::over(UnixStream::connect(path).await?).await
                 }
-                Self::Memory(open) => Link::over(open(), lifetime).await,
+                Self::Memory(open) => Link::over(open()).await,
             }
         };
         match tokio::time::timeout(limit, connecting).await {
@@ -90,24 +84,26 @@ impl Target {
 #[derive(Debug)]
 pub struct Link {
     pub(super) sender: SendRequest<Body>,
-    pub(super) connection: AbortOnDropHandle<()>,
+    pub(super) connection: Driven,
 }
 
 impl Link {
-    async fn over<S>(stream: S, lifetime: &Lifetime) -> std::io::Result<Self>
+    async fn over<S>(stream: S) -> std::io::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(std::io::Error::other)?;
-        // A connection's end is seen by whoever waits on it or finds it closed in the pool.
-        let task = lifetime.spawn_owned(async move {
+        // How it ends is told by what was asked on it.
+        let connection = Driven::new(async move {
             let _ = connection.await;
         });
-        Ok(Self {
-            sender,
-            connection: task,
-        })
+        Ok(Self { sender, connection })
+    }
+
+    /// Whether a request can be sent on it now: it lives, and the reply before is over.
+    pub(super) fn is_usable(&mut self) -> bool {
+        self.connection.is_alive() && self.sender.is_ready()
     }
 }

@@ -11,12 +11,11 @@ use axum::{
     extract::Request,
     handler::Handler,
     response::{IntoResponse as _, Response},
-    routing::{MethodFilter, Route, on},
+    routing::{MethodFilter, on},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pin_project_lite::pin_project;
 use std::{
-    convert::Infallible,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -24,7 +23,6 @@ use std::{
 };
 use thox_api::{ApiError, ErrorKind};
 use thox_policy::{access::Plane, limits::Standing};
-use tower::{Layer, Service};
 
 /// One route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +72,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             method: name(method),
             path,
         };
-        let gate = GateLayer {
+        let gated = Gated {
             guard: Arc::clone(&self.guard),
             listed,
+            handler,
         };
-        self.router = self.router.route(path, on(method, handler).layer(gate));
+        self.router = self.router.route(path, on(method, gated));
         self.list.push(listed);
         self
     }
@@ -121,41 +120,27 @@ fn name(method: MethodFilter) -> &'static str {
         .map_or("", |(_, name)| name)
 }
 
-#[derive(Clone, Debug)]
-struct GateLayer {
+/// A handler, and what stands in front of it.
+#[derive(Clone)]
+struct Gated<H> {
     guard: Arc<Guard>,
     listed: Listed,
+    handler: H,
 }
 
-impl Layer<Route> for GateLayer {
-    type Service = Gate;
+impl<H, T, S> Handler<T, S> for Gated<H>
+where
+    H: Handler<T, S>,
+    T: 'static,
+{
+    type Future = Passing<H::Future>;
 
-    fn layer(&self, inner: Route) -> Gate {
-        Gate {
-            layer: self.clone(),
-            inner,
-        }
-    }
-}
-
-/// What stands in front of one route.
-#[derive(Clone, Debug)]
-pub struct Gate {
-    layer: GateLayer,
-    inner: Route,
-}
-
-impl Service<Request> for Gate {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Passing;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request) -> Passing {
-        let GateLayer { guard, listed } = &self.layer;
+    fn call(self, mut request: Request, state: S) -> Passing<H::Future> {
+        let Self {
+            guard,
+            listed,
+            handler,
+        } = self;
         let extensions = request.extensions_mut();
         // Without a visitor nobody has asked who comes: that is no way in.
         let Some(arrival) = extensions.remove::<Arrival>() else {
@@ -163,8 +148,8 @@ impl Service<Request> for Gate {
         };
         let visitor = arrival.visitor;
         let line = guard.audit.is_on().then(|| Entry {
-            guard: Arc::clone(guard),
-            listed: *listed,
+            guard: Arc::clone(&guard),
+            listed,
             method: request.method().clone(),
             visitor,
             request_id: Arc::clone(&arrival.request_id),
@@ -175,7 +160,7 @@ impl Service<Request> for Gate {
                 request.extensions_mut().insert(caller);
                 Passing {
                     way: Way::Inner {
-                        future: self.inner.call(request),
+                        future: handler.call(request, state),
                     },
                     plane: listed.plane,
                     pass: Some(pass),
@@ -203,9 +188,9 @@ struct Entry {
 
 pin_project! {
     /// A request on its way through a gate.
-    pub struct Passing {
+    pub struct Passing<F> {
         #[pin]
-        way: Way,
+        way: Way<F>,
         plane: Plane,
         pass: Option<Pass>,
         line: Option<Entry>,
@@ -214,13 +199,13 @@ pin_project! {
 
 pin_project! {
     #[project = WayProjection]
-    enum Way {
-        Inner { #[pin] future: axum::routing::future::RouteFuture<Infallible> },
+    enum Way<F> {
+        Inner { #[pin] future: F },
         Refused { response: Option<Response> },
     }
 }
 
-impl Passing {
+impl<F> Passing<F> {
     fn refused(response: Response, line: Option<Entry>) -> Self {
         Self {
             way: Way::Refused {
@@ -233,13 +218,13 @@ impl Passing {
     }
 }
 
-impl Future for Passing {
-    type Output = Result<Response, Infallible>;
+impl<F: Future<Output = Response>> Future for Passing<F> {
+    type Output = Response;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = match this.way.project() {
-            WayProjection::Inner { future } => ready!(future.poll(cx))?,
+            WayProjection::Inner { future } => ready!(future.poll(cx)),
             WayProjection::Refused { response } => response.take().unwrap_or_default(),
         };
         let mut key = None;
@@ -263,7 +248,7 @@ impl Future for Passing {
                 request_id: &entry.request_id,
             });
         }
-        Poll::Ready(Ok(response))
+        Poll::Ready(response)
     }
 }
 

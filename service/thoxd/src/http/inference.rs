@@ -18,6 +18,8 @@ use thox_policy::{Endpoint, Reason};
 // Constants, since a name that is a literal is parsed at every use.
 const BACKEND_WISH: HeaderName = HeaderName::from_static("x-thox-backend");
 const QUEUE_MS: HeaderName = HeaderName::from_static("x-thox-queue-ms");
+/// Room for those of a reply and for what the front adds: it is made once.
+const HEADERS: usize = 8;
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// `POST /v1/chat/completions`
@@ -189,6 +191,7 @@ fn respond(reply: Reply) -> Response {
         Content::Whole(json) => {
             let mut response = Response::new(Body::from(json));
             let headers = response.headers_mut();
+            headers.reserve(HEADERS);
             headers.insert(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/json"),
@@ -208,6 +211,7 @@ fn respond(reply: Reply) -> Response {
 fn event_stream(body: Body, backend: &str, reason: Reason, queue_ms: Option<u64>) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
+    headers.reserve(HEADERS);
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/event-stream"),
