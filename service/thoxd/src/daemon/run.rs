@@ -8,7 +8,8 @@ use crate::{
     http::{
         self, Door, Encrypted, Listener,
         connection::Terms,
-        listener::{CannotListen, Places},
+        entrance::{Places, accept},
+        listener::CannotListen,
     },
     keys::{CannotOpen, Keys},
     lan::{Lan, Surroundings},
@@ -102,7 +103,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         banner::listening(listener.address);
     }
     for listener in listeners.into_iter().chain(encrypted_listeners) {
-        lifetime.spawn_background(listener.accept(terms.clone(), places.clone()));
+        lifetime.spawn_background(accept(listener, terms.clone(), places.clone()));
     }
     control(&settings.server, &terms).await;
     let engines = u32::try_from(worlds.current().fleet.len()).unwrap_or(u32::MAX);
@@ -210,9 +211,10 @@ async fn control(server: &Server, terms: &Terms) {
         return;
     };
     match http::control::bind(file).await {
-        Ok(control) => terms
-            .lifetime
-            .spawn_background(control.accept(terms.clone(), Places::new(server))),
+        Ok(control) => {
+            let serving = accept(control, terms.clone(), Places::new(server));
+            terms.lifetime.spawn_background(serving);
+        }
         Err(error) => tracing::warn!("{error}"),
     }
 }

@@ -6,8 +6,8 @@ pub mod handshake;
 mod http2;
 
 use super::{
+    entrance::Place,
     front::Front,
-    listener::Place,
     socket::{Line, SharedStream, Socket, Stream, Verdict},
 };
 use crate::{
@@ -72,18 +72,13 @@ pub enum Via {
 
 /// Serves HTTP/1.1 until the connection ends, its client is too slow, or the daemon stops.
 pub async fn serve<S: Stream>(stream: S, peer: Peer, place: Place, terms: Terms) {
-    let Terms {
-        router,
-        guard,
+    let Opened {
+        front,
+        line,
         server,
         lifetime,
-        open,
-        ..
-    } = terms;
+    } = Opened::new(peer, place, terms);
     let stream = SharedStream::new(stream);
-    let line = Line::new(place, open);
-    let visitor = peer.visitor(&guard);
-    let front = Front::new(router, guard, visitor, Arc::clone(&line));
     let io = TokioIo::new(Socket::new(stream.clone(), Arc::clone(&line)));
     let mut builder = hyper::server::conn::http1::Builder::new();
     // Its own timeout stays off: `Line` tells a slow head from an idle connection.
@@ -130,6 +125,35 @@ impl Peer {
                 source: Source::ControlSocket,
                 is_encrypted: true,
             },
+        }
+    }
+}
+
+/// What a connection works with, whichever protocol it speaks.
+struct Opened {
+    front: Front,
+    line: Arc<Line>,
+    server: Arc<Server>,
+    lifetime: Lifetime,
+}
+
+impl Opened {
+    fn new(peer: Peer, place: Place, terms: Terms) -> Self {
+        let Terms {
+            router,
+            guard,
+            server,
+            lifetime,
+            open,
+            ..
+        } = terms;
+        let line = Line::new(place, open);
+        let visitor = peer.visitor(&guard);
+        Self {
+            front: Front::new(router, guard, visitor, Arc::clone(&line)),
+            line,
+            server,
+            lifetime,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     connection::{Peer, Terms, Via, reply, serve},
-    listener::Places,
+    entrance::{Entrance, Place},
     socket::Stream as _,
 };
 use crate::state::make_folder;
@@ -15,7 +15,6 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     os::unix::fs::{FileTypeExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
-    time::Duration,
 };
 use thox_api::{ApiError, ErrorKind};
 use tokio::net::{UnixListener, UnixStream};
@@ -98,52 +97,31 @@ pub async fn bind(file: &Path) -> Result<Control, NoControl> {
     Ok(control)
 }
 
-impl Control {
-    /// Accepts until the daemon stops.
-    pub async fn accept(self, terms: Terms, places: Places) {
-        /// Out of file descriptors: accepting again at once would spin.
-        const PAUSE: Duration = Duration::from_millis(50);
-        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+impl Entrance for Control {
+    type Arriving = UnixStream;
+
+    fn via(&self) -> Via {
+        Via::ControlSocket
+    }
+
+    async fn next(&self) -> io::Result<(UnixStream, IpAddr)> {
         loop {
-            let accepted = async {
-                let free = places.free().await?;
-                Some((self.listener.accept().await, free))
-            };
-            let (accepted, free) = tokio::select! {
-                biased;
-                () = terms.lifetime.stopping() => return,
-                next = accepted => match next {
-                    Some(next) => next,
-                    None => return,
-                },
-            };
-            let mut stream = match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection to the control socket could not be accepted");
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-            };
+            let (mut stream, _) = self.listener.accept().await?;
             let user = stream
                 .peer_cred()
                 .ok()
                 .map(|cred| Uid::from_raw(cred.uid()));
-            if !user.is_some_and(may_control) {
-                let message = "the control socket is for root, the user that runs thoxd and the group thox: `sudo thox …`, or have yourself added to the group.";
-                stream.last_word(&reply(&ApiError::new(ErrorKind::Forbidden, message)));
-                continue;
+            if user.is_some_and(may_control) {
+                return Ok((stream, IpAddr::V4(Ipv4Addr::LOCALHOST)));
             }
-            let peer = Peer {
-                address: here,
-                via: Via::ControlSocket,
-            };
-            if let Some(place) = places.take(free, here) {
-                terms
-                    .lifetime
-                    .spawn(serve(stream, peer, place, terms.clone()));
-            }
+            let message = "the control socket is for root, the user that runs thoxd and the group thox: `sudo thox …`, or have yourself added to the group.";
+            stream.last_word(&reply(&ApiError::new(ErrorKind::Forbidden, message)));
         }
+    }
+
+    fn serve(&self, stream: UnixStream, peer: Peer, place: Place, terms: Terms) {
+        let lifetime = terms.lifetime.clone();
+        lifetime.spawn(serve(stream, peer, place, terms));
     }
 }
 

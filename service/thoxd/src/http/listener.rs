@@ -1,17 +1,15 @@
-//! The accept loop; `places` bounds what it takes.
-
-mod places;
-
-pub use places::{Place, Places};
+//! TCP: an entrance, plain or with TLS.
 
 use super::{
-    connection::{Peer, Terms, Via, handshake::serve_tls, reply, serve},
-    socket::Stream as _,
+    connection::{Peer, Terms, Via, handshake::serve_tls, serve},
+    entrance::{Entrance, Place},
 };
-use crate::observe::metrics::WhyRefused;
 use rustls::ServerConfig;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use thox_api::{ApiError, ErrorKind};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// A bound port.
@@ -87,72 +85,30 @@ impl Listener {
         self.tls = Some(config);
         self
     }
+}
 
-    /// Accepts until the daemon stops. `places` bounds the connections of all listeners together.
-    pub async fn accept(self, terms: Terms, places: Places) {
-        /// Out of file descriptors: accepting again at once would spin.
-        const PAUSE: Duration = Duration::from_millis(50);
-        loop {
-            let accepted = async {
-                // In this order: a connection that would find no place waits in the kernel's queue.
-                let free = places.free().await?;
-                Some((self.listener.accept().await, free))
-            };
-            let (accepted, free) = tokio::select! {
-                biased;
-                () = terms.lifetime.stopping() => return,
-                next = accepted => match next {
-                    Some(next) => next,
-                    None => return,
-                },
-            };
-            match accepted {
-                Ok((stream, address)) => {
-                    let address = address.ip().to_canonical();
-                    let peer = Peer {
-                        address,
-                        via: self.tls.as_ref().map_or(Via::Plain, |_| Via::Tls),
-                    };
-                    match places.take(free, address) {
-                        Some(place) => self.begin(stream, peer, place, &terms),
-                        None => self.refuse(stream, peer, &terms),
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
+impl Entrance for Listener {
+    type Arriving = TcpStream;
+
+    fn via(&self) -> Via {
+        self.tls.as_ref().map_or(Via::Plain, |_| Via::Tls)
     }
 
-    fn begin(&self, stream: TcpStream, peer: Peer, place: Place, terms: &Terms) {
+    async fn next(&self) -> io::Result<(TcpStream, IpAddr)> {
+        let (stream, address) = self.listener.accept().await?;
         // Without it a token waits up to 40 ms for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        match &self.tls {
-            None => terms
-                .lifetime
-                .spawn(serve(stream, peer, place, terms.clone())),
-            Some(config) => {
-                let config = Arc::clone(config);
-                terms
-                    .lifetime
-                    .spawn(serve_tls(stream, config, peer, place, terms.clone()));
-            }
-        }
+        Ok((stream, address.ip()))
     }
 
-    /// One client has all its connections: a word where there is one without a handshake, and the end.
-    fn refuse(&self, mut stream: TcpStream, peer: Peer, terms: &Terms) {
-        terms.refused.count(WhyRefused::TooManyOfClient);
-        let most = terms.server.max_connections_per_client;
-        tracing::debug!(client = %peer.address, most, "a client's further connection is refused");
-        if peer.via == Via::Plain {
-            let message = format!(
-                "{} has {most} connections open, as many as one client may have. Close some, use them for several requests, or raise server.max_connections_per_client.",
-                peer.address
-            );
-            stream.last_word(&reply(&ApiError::new(ErrorKind::RateLimited, message)));
+    fn serve(&self, stream: TcpStream, peer: Peer, place: Place, terms: Terms) {
+        let lifetime = terms.lifetime.clone();
+        match &self.tls {
+            None => lifetime.spawn(serve(stream, peer, place, terms)),
+            Some(config) => {
+                let config = Arc::clone(config);
+                lifetime.spawn(serve_tls(stream, config, peer, place, terms));
+            }
         }
     }
 }

@@ -5,8 +5,8 @@
 //! - [`device`]: health, models, router, metrics, the API's own description.
 //! - [`access`]: keys, claiming, authentication.
 //! - [`error`]: errors as replies; [`page`]: what browsers are told.
-//! - [`listener`]: the accept loop; [`connection`]: one connection from its first byte to its last.
-//! - [`control`]: the same on a Unix socket.
+//! - [`entrance`]: the accept loop; [`listener`]: connections by TCP; [`control`]: by a Unix socket.
+//! - [`connection`]: one connection from its first byte to its last.
 //! - [`socket`]: a stream that knows what its client is waiting for; [`front`]: what is true of every request;
 //!   [`watch`]: ends a reply when its key is revoked.
 
@@ -15,6 +15,7 @@ pub mod body;
 pub mod connection;
 pub mod control;
 pub mod device;
+pub mod entrance;
 pub mod error;
 pub mod front;
 pub mod gate;

@@ -4,7 +4,7 @@
 //! here: a client too slow with its head gets 408, an idle connection is closed silently, HTTP/2 on this port gets 505.
 //! The stream is shared so that such a word can be written after hyper has given up.
 
-use super::listener::Place;
+use super::entrance::Place;
 use crate::settings::Server;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{

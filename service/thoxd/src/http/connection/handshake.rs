@@ -2,7 +2,7 @@
 
 use super::{Peer, Terms, http2, reply, serve};
 use crate::{
-    http::{listener::Place, socket::Stream as _},
+    http::{entrance::Place, socket::Stream as _},
     observe::metrics::WhyRefused,
     tls::HTTP2,
 };

@@ -3,19 +3,15 @@
 //! Each bound is per connection. Floods of resets (CVE-2023-44487) and of continuations are h2's own limits, which stay
 //! as they are.
 
-use super::{Event, LARGEST_HEAD, Order, Peer, Terms, event, orders};
+use super::{Event, LARGEST_HEAD, Opened, Order, Peer, Terms, event, orders};
 use crate::{
-    http::{
-        front::Front,
-        listener::Place,
-        socket::{Line, Stream},
-    },
+    http::{entrance::Place, front::Front, socket::Stream},
     lifetime::{Lifetime, Seldom},
 };
 use http::{HeaderValue, Request, header};
 use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 use tokio::time::timeout;
 
 /// As RFC 9113, 6.5.2 recommends at least; a client with more to ask waits or opens another connection.
@@ -33,17 +29,13 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// Serves HTTP/2 until the connection ends, nobody wants anything of it, or the daemon stops.
 pub(super) async fn serve<S: Stream>(stream: S, peer: Peer, place: Place, terms: Terms) {
-    let Terms {
-        router,
-        guard,
+    let Opened {
+        front,
+        line,
         server,
         lifetime,
-        open,
-        ..
-    } = terms;
-    let line = Line::new(place, open);
-    let visitor = peer.visitor(&guard);
-    let front = Addressed(Front::new(router, guard, visitor, Arc::clone(&line)));
+    } = Opened::new(peer, place, terms);
+    let front = Addressed(front);
     let mut builder = Builder::new(Streams(lifetime.clone()));
     builder
         .timer(TokioTimer::new())
