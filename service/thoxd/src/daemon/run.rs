@@ -85,6 +85,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         gateway,
         server: Arc::clone(&server),
         guard: Arc::clone(&guard),
+        plain: listeners.first().map(|listener| listener.address),
         encrypted,
         state: Arc::new(settings.state_dir.clone()),
         sources: Arc::new(sources),

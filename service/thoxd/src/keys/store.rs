@@ -41,6 +41,9 @@ pub enum CannotOpen {
     Randomness(#[from] NoRandomness),
 }
 
+/// In the state folder.
+pub const FILE: &str = "keys.json";
+
 impl Keys {
     /// The keys of a state folder; a new device gets a claim code. A folder that cannot be written is no reason not to
     /// answer: keys cannot be made then, and the log says why.
@@ -48,7 +51,7 @@ impl Keys {
     /// # Errors
     /// [`CannotOpen`]
     pub fn open(state: &Path) -> Result<Arc<Self>, CannotOpen> {
-        let file = state.join("keys.json");
+        let file = state.join(FILE);
         let content = match Content::read(&file)? {
             Some(content) => content,
             None => {
@@ -176,6 +179,20 @@ impl Keys {
             }
             content.claim();
             add(content, &asked)
+        })
+    }
+
+    /// Makes the device new: every key ends at once, and another code claims it. Gives the number of keys. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// The change cannot be kept.
+    pub fn forget(&self) -> Result<usize, ApiError> {
+        let code = Code::new().map_err(internal)?;
+        self.change(|content| {
+            let count = content.keys.len();
+            *content = Content::new(&code);
+            Ok(count)
         })
     }
 

@@ -153,3 +153,27 @@ fn names_and_limits_are_checked() {
         Some("tokens_per_minute")
     );
 }
+
+#[test]
+fn a_forgotten_device_has_another_code_and_no_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::open(folder.path()).unwrap();
+    let old = keys.claim_code().unwrap();
+    let (secret, _) = keys.claim(&old.to_string(), "me").unwrap();
+    let held = keys.find(secret.reveal()).unwrap();
+    assert_eq!(keys.forget().unwrap(), 1);
+    assert!(held.revoked().is_cancelled() && keys.find(secret.reveal()).is_none());
+    let new = keys.claim_code().unwrap();
+    assert!(!new.is(&old) && !keys.is_claimed());
+    assert!(
+        Keys::open(folder.path())
+            .unwrap()
+            .claim_code()
+            .unwrap()
+            .is(&new)
+    );
+    assert_eq!(
+        keys.claim(&old.to_string(), "me").unwrap_err().kind,
+        ErrorKind::WrongClaimCode
+    );
+}
