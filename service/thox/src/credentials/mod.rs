@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) key: Option<Secret>,
     /// The TLS key that it must show.
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// The port of the same host on which it is spoken to instead, over TLS.
+    pub(crate) tls_port: Option<u16>,
 }
 
 /// One thing to store of a device.
@@ -31,6 +33,8 @@ pub(crate) enum Change {
     Key(Option<Secret>),
     /// The TLS key that it must show from now on.
     Fingerprint(Fingerprint),
+    /// Where it is spoken to instead.
+    TlsPort(u16),
 }
 
 impl Credentials {
@@ -44,6 +48,20 @@ impl Credentials {
         self.0.get(device).cloned().unwrap_or_default()
     }
 
+    /// The ports of a host for which a TLS key is pinned.
+    pub(crate) fn pinned_ports(&self, host: &str) -> Vec<u16> {
+        let of_host = |device: &str| {
+            let (name, port) = device.rsplit_once(':')?;
+            let name = name.trim_start_matches('[').trim_end_matches(']');
+            port.parse().ok().filter(|_| name == host)
+        };
+        let pinned = self
+            .0
+            .iter()
+            .filter(|(_, entry)| entry.fingerprint.is_some());
+        pinned.filter_map(|(device, _)| of_host(device)).collect()
+    }
+
     /// The devices whose key begins so.
     pub(crate) fn with_key_like(&self, prefix: &str) -> Vec<String> {
         let has = |entry: &Entry| {
@@ -52,6 +70,15 @@ impl Credentials {
         };
         let found = self.0.iter().filter(|(_, entry)| has(entry));
         found.map(|(device, _)| device.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+impl Credentials {
+    /// With nothing but these stored.
+    pub(crate) fn with(changes: &[(String, Change)]) -> Self {
+        let text = document::changed("", changes).unwrap();
+        document::read(&text).unwrap()
     }
 }
 
