@@ -24,7 +24,7 @@ pub struct ResetDone {
     pub audit_lines: u64,
     /// The settings file that was deleted.
     pub settings: Option<String>,
-    /// The new TLS key's fingerprint, where TLS is on.
+    /// The new TLS key's fingerprint, where TLS is on with a certificate of the device's own.
     pub tls_fingerprint: Option<String>,
     /// The file that tells the system what it has to delete at the next boot, models among it.
     pub left_to_system: String,

@@ -58,23 +58,32 @@ async fn question(device: &Device, name: &str, keep_models: bool) -> Result<Stri
     ask::word(&question, &format!("thox reset --yes {name}")).await
 }
 
-/// This user's keys for it are good for nothing any more. Its new TLS key is pinned where the device was pinned before,
-/// since the device itself has told it over that pin.
+/// This user's keys for it are good for nothing any more. Where its settings have gone, TLS among them perhaps, nothing
+/// that is known of it is worth more. Else its new TLS key is pinned where the old one was, since the device itself has
+/// told it over that pin.
 fn forget(device: &Device, done: &ResetDone) -> Result<(), Failure> {
     let Some(address) = device.address() else {
         return Ok(());
     };
+    let name = address.authority();
     let known = Credentials::load()?;
-    let own = known.of(&address.authority());
+    let own = known.of(&name);
+    let mut places = match &own.key {
+        Some(key) => known.with_key_like(key.expose()),
+        None => Vec::new(),
+    };
     let mut changes = Vec::new();
-    if let Some(key) = &own.key {
-        let places = known.with_key_like(key.expose());
+    if done.restart_needed {
+        places.extend(known.leading_to(&name));
+        places.push(name);
+        changes.extend(places.into_iter().map(|place| (place, Change::Forget)));
+    } else {
         changes.extend(places.into_iter().map(|place| (place, Change::Key(None))));
-    }
-    let new = done.tls_fingerprint.as_deref();
-    let new = new.and_then(|text| text.parse::<Fingerprint>().ok());
-    if let (Scheme::Https, Some(_), Some(new)) = (address.scheme(), own.fingerprint, new) {
-        changes.push((address.authority(), Change::Fingerprint(new)));
+        let new = done.tls_fingerprint.as_deref();
+        let new = new.and_then(|text| text.parse::<Fingerprint>().ok());
+        if let (Scheme::Https, Some(_), Some(new)) = (address.scheme(), own.fingerprint, new) {
+            changes.push((name, Change::Fingerprint(new)));
+        }
     }
     if changes.is_empty() {
         return Ok(());

@@ -67,6 +67,7 @@ pub(super) fn changed(text: &str, changes: &[(String, Change)]) -> Result<String
             Change::TlsPort(port) => {
                 entry.insert(TLS_PORT, toml_edit::value(i64::from(*port)));
             }
+            Change::Forget => entry.clear(),
         }
         if entry.is_empty() {
             devices.remove(device);

@@ -35,6 +35,8 @@ pub(crate) enum Change {
     Fingerprint(Fingerprint),
     /// Where it is spoken to instead.
     TlsPort(u16),
+    /// Nothing of it any more.
+    Forget,
 }
 
 impl Credentials {
@@ -51,15 +53,26 @@ impl Credentials {
     /// The ports of a host for which a TLS key is pinned.
     pub(crate) fn pinned_ports(&self, host: &str) -> Vec<u16> {
         let of_host = |device: &str| {
-            let (name, port) = device.rsplit_once(':')?;
-            let name = name.trim_start_matches('[').trim_end_matches(']');
-            port.parse().ok().filter(|_| name == host)
+            let (name, port) = split(device)?;
+            (name == host).then_some(port)
         };
         let pinned = self
             .0
             .iter()
             .filter(|(_, entry)| entry.fingerprint.is_some());
         pinned.filter_map(|(device, _)| of_host(device)).collect()
+    }
+
+    /// The plain addresses in whose place a device is spoken to at this one.
+    pub(crate) fn leading_to(&self, device: &str) -> Vec<String> {
+        let Some((host, port)) = split(device) else {
+            return Vec::new();
+        };
+        let leads = |(other, entry): &(&String, &Entry)| {
+            entry.tls_port == Some(port) && split(other).is_some_and(|(name, _)| name == host)
+        };
+        let found = self.0.iter().filter(leads);
+        found.map(|(device, _)| device.clone()).collect()
     }
 
     /// The devices whose key begins so.
@@ -71,6 +84,13 @@ impl Credentials {
         let found = self.0.iter().filter(|(_, entry)| has(entry));
         found.map(|(device, _)| device.clone()).collect()
     }
+}
+
+/// The host, without the brackets of an IPv6 address, and the port.
+fn split(device: &str) -> Option<(&str, u16)> {
+    let (host, port) = device.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Some((host, port.parse().ok()?))
 }
 
 #[cfg(test)]

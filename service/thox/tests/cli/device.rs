@@ -33,7 +33,7 @@ pub(crate) struct Device {
     state: Arc<Mutex<State>>,
     /// What `tls` in `/thox/v1/status` is.
     pub(crate) tls: Value,
-    /// The fingerprint of its TLS key after a reset.
+    /// The fingerprint of its TLS key after a reset, if TLS stays on; else it has settings of its own, which go.
     pub(crate) next_fingerprint: Option<String>,
 }
 
@@ -134,9 +134,10 @@ impl Device {
                 (
                     200,
                     json!({
-                        "name": "thox.local", "keys": keys, "audit_lines": 5, "settings": "/etc/thox/90-thox.toml",
+                        "name": "thox.local", "keys": keys, "audit_lines": 5,
+                        "settings": self.next_fingerprint.is_none().then_some("/etc/thox/90-thox.toml"),
                         "tls_fingerprint": self.next_fingerprint, "left_to_system": "/var/lib/thox/factory-reset",
-                        "restart_needed": true,
+                        "restart_needed": self.next_fingerprint.is_none(),
                     }),
                 )
             }

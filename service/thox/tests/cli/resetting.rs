@@ -113,3 +113,21 @@ fn the_new_tls_key_is_pinned_where_the_old_one_was() {
         "{stored}"
     );
 }
+
+#[test]
+fn where_the_settings_have_gone_nothing_is_remembered() {
+    let identity = Identity::new();
+    let mut device = Device::default();
+    let secure = Server::start_tls(&identity, device.answer(Door::Network));
+    device.tls = json!({
+        "ports": [secure.address.port()], "fingerprint": identity.fingerprint(), "self_signed": true, "expires": 1,
+    });
+    let (home, plain) = owner(&device);
+    assert!(home.stored().contains("tls_port"), "{}", home.stored());
+    let done = home.run(&["reset", "--host", &plain.host(), "--yes", "thox.local"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(!home.stored().contains("devices"), "{}", home.stored());
+    // TLS may be off now: it is spoken to as a new device is.
+    let done = home.run(&["claim", CODE, "--host", &plain.host()]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+}

@@ -70,13 +70,14 @@ pub async fn reset(
     })
     .await?;
     door.gateway.ledger().forget();
+    let new_key = door.encrypted.as_ref().filter(|tls| tls.tls.is_of_device());
     let done = ResetDone {
         name: door.guard.lan.name().to_owned(),
         keys: gone.keys,
         audit_lines: gone.audit_lines,
         restart_needed: gone.settings.is_some(),
         settings: gone.settings.map(|file| file.display().to_string()),
-        tls_fingerprint: door.encrypted.as_ref().map(|tls| tls.tls.fingerprint()),
+        tls_fingerprint: new_key.map(|tls| tls.tls.fingerprint()),
         left_to_system: gone.marker.display().to_string(),
     };
     json(StatusCode::OK, &done)

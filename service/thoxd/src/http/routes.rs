@@ -27,7 +27,7 @@ pub struct Door {
     pub guard: Arc<Guard>,
     /// Folder of what survives.
     pub state: Arc<PathBuf>,
-    /// The first plain address, as it is bound.
+    /// The plain address to point others at, as it is bound.
     pub plain: Option<SocketAddr>,
     /// TLS, where it is on.
     pub encrypted: Option<Encrypted>,

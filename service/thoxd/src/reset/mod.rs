@@ -3,7 +3,9 @@
 //! A note is written before the first thing goes and renamed into the system's marker after the last one. A start that
 //! finds the note finishes what it stands for before it reads anything else.
 //!
-//!     (nothing) ── begin ──▶ factory-reset.begun ── erase ──▶ factory-reset ── the image's unit ──▶ (nothing)
+//! ```text
+//! (nothing) ── begin ──▶ factory-reset.begun ── erase, finish ──▶ factory-reset ── the image's unit ──▶ (nothing)
+//! ```
 //!
 //! - `note`: the note and the marker.
 //! - `finish`: what a start does that finds the note.
@@ -145,7 +147,7 @@ fn forget_settings(guard: &Guard, sources: &Sources) -> Result<Option<PathBuf>, 
         match Settings::load(sources) {
             Ok(loaded) => guard.lock(loaded.settings.auth.enabled),
             Err(error) => {
-                tracing::warn!(%error, "what is left of the settings is not valid: those in force stay until thoxd is restarted")
+                tracing::warn!(%error, "what is left of the settings is not valid: those in force stay until thoxd is restarted");
             }
         }
     }

@@ -156,6 +156,12 @@ impl Tls {
         self.0.served.current().leaf.fingerprint()
     }
 
+    /// Whether the certificate is of the device's own making, and not the user's.
+    #[must_use]
+    pub fn is_of_device(&self) -> bool {
+        matches!(self.0.source, Source::Device(_))
+    }
+
     /// Whether nobody but its own key vouches for the certificate.
     #[must_use]
     pub fn is_self_signed(&self) -> bool {
