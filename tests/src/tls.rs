@@ -226,6 +226,16 @@ pub fn pair(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     paths
 }
 
+/// Another certificate of the same name and key in the place of what [`pair`] has written.
+pub fn renewed(folder: &Path, name: &str) {
+    let key = std::fs::read_to_string(folder.join(format!("{name}.key"))).expect("the key");
+    let key = KeyPair::from_pem(&key).expect("a key");
+    let params = CertificateParams::new([name.to_owned()]).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let path = folder.join(format!("{name}.pem"));
+    std::fs::write(path, certificate.pem()).expect("the certificate is written");
+}
+
 #[derive(Debug)]
 struct Anything(Arc<CryptoProvider>);
 

@@ -34,6 +34,9 @@ pub struct AuthStatus {
     pub keys: usize,
     /// Whether requests can come over TLS.
     pub tls: bool,
+    /// How a key could be read on its way, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// `PUT /thox/v1/auth`
@@ -108,6 +111,9 @@ pub struct MakeKey {
 pub struct NewKey {
     /// `sk-` and 43 letters and digits.
     pub key: String,
+    /// That it could be read on its way, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// All that is known of it later.
     #[serde(flatten)]
     pub info: KeyInfo,
@@ -142,6 +148,10 @@ pub struct ClaimCode {
     pub code: Option<String>,
     /// Whether the device is claimed.
     pub claimed: bool,
+    /// The page on which it is claimed, with the code in the fragment, which browsers send to nobody.
+    pub page: Option<String>,
+    /// The TLS key's fingerprint, where TLS is on: by it the device is told from others.
+    pub tls_fingerprint: Option<String>,
 }
 
 /// The reply to `DELETE /thox/v1/data`: what was kept of requests is gone.

@@ -3,12 +3,14 @@
 //! - [`access`]: authentication, keys, claiming, the device itself.
 //! - [`error`]: every kind of failure with its HTTP status and its names in each protocol.
 //! - [`health`], [`models`], [`router`]: the replies of `/health`, `/v1/models` and `/router/status`.
+//! - [`reset`]: giving the device back as it was new.
 //! - [`stream`]: the events of the WebSocket `/v1/stream`.
 
 pub mod access;
 pub mod error;
 pub mod health;
 pub mod models;
+pub mod reset;
 pub mod router;
 pub mod stream;
 
@@ -19,6 +21,7 @@ pub use access::{
 pub use error::{ApiError, ErrorBody, ErrorKind};
 pub use health::{BackendHealth, BackendState, Health, OverallStatus};
 pub use models::{ModelList, ModelObject};
+pub use reset::{Reset, ResetDone};
 pub use router::{
     CircuitState, DecisionRecord, Explanation, RouteChoice, RouterBackend, RouterModel,
     RouterRules, RouterStatus,

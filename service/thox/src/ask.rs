@@ -38,11 +38,7 @@ pub(crate) async fn line(question: &str) -> Result<Option<String>, Failure> {
 /// Goes on if a person says yes; a script has to say so by `option` instead.
 pub(crate) async fn confirm(question: &str, option: &str) -> Result<(), Failure> {
     if !is_person() {
-        return Err(Failure::with(
-            Exit::Usage,
-            "nobody is there to confirm it, so nothing was done",
-        )
-        .next(format!("say so in the command: {option}")));
+        return Err(unattended(option));
     }
     let answer = line(&format!("{question} [y/N]")).await?;
     let is_yes = answer.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes"));
@@ -53,6 +49,24 @@ pub(crate) async fn confirm(question: &str, option: &str) -> Result<(), Failure>
     }
 }
 
-fn is_person() -> bool {
+/// A word that a person types; a script has to say it by `option` instead.
+pub(crate) async fn word(question: &str, option: &str) -> Result<String, Failure> {
+    if !is_person() {
+        return Err(unattended(option));
+    }
+    let answer = line(question).await?;
+    answer.ok_or_else(|| Failure::error("nothing was done: it was not confirmed"))
+}
+
+fn unattended(option: &str) -> Failure {
+    Failure::with(
+        Exit::Usage,
+        "nobody is there to confirm it, so nothing was done",
+    )
+    .next(format!("say so in the command: {option}"))
+}
+
+/// Whether somebody sits at the keyboard.
+pub(crate) fn is_person() -> bool {
     io::stdin().is_terminal()
 }

@@ -7,12 +7,14 @@
 //! - [`secret`], [`fingerprint`]: a key that does not show itself; the name of a TLS key.
 //! - [`ask`]: questions to whoever sits at the keyboard.
 //! - [`output`]: what is printed and how, and that a closed pipe is no mistake.
+//! - [`console`]: the terminals of the machine itself, where nobody has logged in.
 //! - [`failure`]: what went wrong, with the exit code and the next step.
 //! - [`interrupt`] waits for Ctrl-C.
 
 mod arguments;
 mod ask;
 mod commands;
+mod console;
 mod credentials;
 mod device;
 mod failure;

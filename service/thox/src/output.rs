@@ -28,7 +28,8 @@ pub(crate) enum Tone {
 pub(crate) struct Output {
     /// Whether a person looks at it.
     pub(crate) is_terminal: bool,
-    has_colour: bool,
+    /// Whether it shows colours, and they are wanted.
+    pub(crate) has_colour: bool,
 }
 
 impl Output {

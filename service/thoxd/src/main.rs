@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Parser;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 use thoxd::{
-    daemon, observe,
+    daemon, observe, reset,
     settings::{Settings, Sources},
 };
 
@@ -42,12 +42,15 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let mut sources = Sources::of_process();
     sources.config = arguments.config;
     sources.set = arguments.set;
-    let settings = Settings::load(&sources)?.settings;
+    let mut settings = Settings::load(&sources)?.settings;
     if arguments.check {
         return Ok(());
     }
     observe::log::start(&settings.log.level)
         .map_err(|error| anyhow::anyhow!("log.level = \"{}\": {error}", settings.log.level))?;
+    if reset::finish(&settings.state_dir, &sources)? {
+        settings = Settings::load(&sources)?.settings;
+    }
     let runtime = runtime()?;
     let ended = runtime.block_on(async { tokio::spawn(daemon::run(settings, sources)).await });
     // What is left is dropped here; a computation of the starter's that does not notice at once is not waited for.

@@ -1,63 +1,15 @@
 //! On the device itself: the control socket and the real `thox`, from the first claim to the last key.
 
-use super::{claim_code, with_key};
+use super::{claim_code, person::Person, with_key};
 use crate::stage::Stage;
 use serde_json::Value;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
 use thox_tests::doubles::Kind;
-use thox_tests::thoxd::binary;
-
-/// The command line of a person with an empty home.
-struct Person {
-    home: tempfile::TempDir,
-    host: String,
-    socket: Option<PathBuf>,
-}
-
-impl Person {
-    fn at(stage: &Stage, socket: Option<PathBuf>) -> Self {
-        Self {
-            home: tempfile::tempdir().unwrap(),
-            host: stage.address().to_string(),
-            socket,
-        }
-    }
-
-    fn thox(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(binary("thox"));
-        command
-            .args(arguments)
-            .env_remove("THOX_API_KEY")
-            .env("HOME", self.home.path())
-            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
-            .env("XDG_RUNTIME_DIR", self.home.path())
-            .stdin(Stdio::null());
-        match &self.socket {
-            Some(socket) => command
-                .env_remove("THOX_HOST")
-                .env("THOX_CONTROL_SOCKET", socket),
-            None => command
-                .env("THOX_HOST", &self.host)
-                .env("THOX_CONTROL_SOCKET", self.home.path().join("none")),
-        };
-        command.output().unwrap()
-    }
-
-    /// What it prints; it has to work.
-    fn says(&self, arguments: &[&str]) -> String {
-        let output = self.thox(arguments);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "thox {arguments:?}: {error}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_on_the_device_needs_no_key() {
     let stage = Stage::of(Kind::Ollama).await;
     let socket = stage.thoxd.process.folder().join("state/control.sock");
-    let owner = Person::at(&stage, Some(socket.clone()));
+    let owner = Person::on(&stage.thoxd);
     assert_eq!(owner.says(&["claim-code"]), claim_code(&stage));
     let key = owner.says(&[
         "auth",
@@ -89,7 +41,7 @@ async fn whoever_is_on_the_device_needs_no_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_claims_the_device_from_a_laptop() {
     let stage = Stage::of(Kind::Ollama).await;
-    let person = Person::at(&stage, None);
+    let person = Person::at(&stage.address().to_string());
     let refused = person.thox(&["auth", "list-keys"]);
     assert_eq!(
         refused.status.code(),

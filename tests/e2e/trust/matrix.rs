@@ -36,9 +36,14 @@ enum Place {
 const PLACES: [Place; 4] = [Place::Bearer, Place::Header, Place::Query, Place::Cookie];
 
 fn is_administration(path: &str) -> bool {
-    ["/thox/v1/auth", "/thox/v1/keys", "/thox/v1/data"]
-        .iter()
-        .any(|start| path.starts_with(start))
+    [
+        "/thox/v1/auth",
+        "/thox/v1/keys",
+        "/thox/v1/data",
+        "/thox/v1/reset",
+    ]
+    .iter()
+    .any(|start| path.starts_with(start))
 }
 
 fn is_public(path: &str) -> bool {

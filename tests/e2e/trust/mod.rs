@@ -9,16 +9,20 @@
 
 mod browser;
 mod device;
+mod encrypted;
 mod keys;
 mod limits;
 mod matrix;
 mod outside;
+mod person;
+mod reset;
 
 use crate::stage::{CHAT, Stage};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use thox_tests::client::{Reply, request};
 use thox_tests::doubles::Kind;
+use thox_tests::thoxd::Thoxd;
 
 /// A device with an engine, and an admin key of it.
 pub(crate) struct Owned {
@@ -54,7 +58,11 @@ impl Owned {
 
 /// The claim code, as it stands on the device's disk.
 pub(crate) fn claim_code(stage: &Stage) -> String {
-    let file = stage.thoxd.process.folder().join("state/keys.json");
+    claim_code_of(&stage.thoxd)
+}
+
+pub(crate) fn claim_code_of(thoxd: &Thoxd) -> String {
+    let file = thoxd.process.folder().join("state/keys.json");
     let content: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     content["claim_code"].as_str().unwrap().to_owned()
 }

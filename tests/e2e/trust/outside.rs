@@ -183,6 +183,11 @@ async fn who_is_near_may_ask_and_who_is_not_may_not() {
     let (status, body) = island.ask(NEIGHBOUR, "POST", "/thox/v1/claim", None, Some(&code));
     assert_eq!(status, 201, "{body}");
     let key: Value = serde_json::from_str(&body).unwrap();
+    let warning = key["warning"].as_str().unwrap();
+    assert!(
+        warning.contains("plain HTTP") && warning.contains("tls.enabled"),
+        "{warning}"
+    );
     let key = key["key"].as_str();
     let statuses: Vec<u16> = (0..7)
         .map(|_| island.ask(GLOBAL, "GET", "/v1/models", key, None).0)
@@ -196,5 +201,19 @@ async fn who_is_near_may_ask_and_who_is_not_may_not() {
         island.ask(NEIGHBOUR, "GET", "/v1/models", key, None).0,
         200,
         "and no limit inside"
+    );
+    for (from, is_warned) in [(NEIGHBOUR, true), ("127.0.0.1", false)] {
+        let (status, body) = island.ask(from, "GET", "/thox/v1/auth", key, None);
+        assert_eq!(
+            (status, body.contains("over plain HTTP")),
+            (200, is_warned),
+            "{from}: {body}"
+        );
+    }
+    let on = json!({ "enabled": true });
+    let (_, body) = island.ask("127.0.0.1", "PUT", "/thox/v1/auth", key, Some(&on));
+    assert!(
+        body.contains("TLS is off"),
+        "wherever it is switched on: {body}"
     );
 }

@@ -3,7 +3,7 @@
 use super::lifetime;
 use crate::{fingerprint::Fingerprint, secret::Secret};
 use clap::{Args, Subcommand, ValueEnum};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 use thox_api::{Class, Scope};
 
 /// `thox auth`
@@ -69,6 +69,35 @@ pub(crate) struct ClaimArguments {
     /// What the admin key is called; without it, this user and machine
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// With https: the fingerprint that the device shows beside its code; without it, the one seen is shown and asked about
+    #[arg(long)]
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+/// `thox claim-code`
+#[derive(Debug, Args)]
+pub(crate) struct ClaimCodeArguments {
+    /// Show a QR code too, by which a telephone opens the page on which the device is claimed
+    #[arg(long)]
+    pub(crate) qr: bool,
+    /// Write code, address, fingerprint and QR code to these terminals instead, and nothing once the device is claimed;
+    /// without a TTY, to the machine's console and its screen. What the device does when it boots
+    #[arg(long, value_name = "TTY", num_args = 0.., conflicts_with = "qr")]
+    pub(crate) console: Option<Vec<PathBuf>>,
+    /// With --console: how long to wait for a thoxd that is not there yet
+    #[arg(long, value_name = "TIME", value_parser = lifetime::parse, default_value = "60s", requires = "console")]
+    pub(crate) wait: Duration,
+}
+
+/// `thox reset`
+#[derive(Debug, Args)]
+pub(crate) struct ResetArguments {
+    /// The device's name, which is asked for otherwise: it says which device is meant
+    #[arg(long, value_name = "NAME")]
+    pub(crate) yes: Option<String>,
+    /// Models and what engines keep may stay
+    #[arg(long)]
+    pub(crate) keep_models: bool,
 }
 
 /// `thox trust`

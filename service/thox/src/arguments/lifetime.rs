@@ -1,4 +1,4 @@
-//! How long a key is good for, as people write it: `90d`.
+//! A span of time, as people write it: `90d`.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let seconds = number.checked_mul(*seconds).ok_or_else(wrong)?;
     if seconds == 0 {
-        return Err("a key that is good for no time is good for nothing".to_owned());
+        return Err(format!("`{text}` is no time at all"));
     }
     Ok(Duration::from_secs(seconds))
 }

@@ -1,7 +1,7 @@
 //! The commands and their options, as users type them.
 //!
 //! - [`access`]: what is about who may do what: keys, claiming, trust.
-//! - [`lifetime`]: how long a key is good for.
+//! - [`lifetime`]: spans of time.
 
 mod access;
 mod lifetime;
@@ -12,7 +12,8 @@ use clap_complete::Shell;
 use std::path::PathBuf;
 
 pub(crate) use access::{
-    ApiKeyCommand, AuthCommand, ClaimArguments, DataCommand, KeyOptions, TrustArguments,
+    ApiKeyCommand, AuthCommand, ClaimArguments, ClaimCodeArguments, DataCommand, KeyOptions,
+    ResetArguments, TrustArguments,
 };
 
 const AFTER_HELP: &str = "\
@@ -91,9 +92,14 @@ pub(crate) enum Command {
     /// Take a device over by its claim code: its first admin key is stored, and its TLS key pinned
     Claim(ClaimArguments),
     /// The code by which this device is claimed; on the device itself alone
-    ClaimCode,
+    ClaimCode(ClaimCodeArguments),
     /// Pin a device's TLS key, so that no other is spoken to under its name
     Trust(TrustArguments),
+    /// Make a device new again: no key, no owner, no settings of its own
+    ///
+    /// Its keys end at once; another claim code and another TLS key come; its audit log and the settings that `thox` has
+    /// made go. Where the device's own image runs, models and what engines keep go at the next boot.
+    Reset(ResetArguments),
     /// Who may ask models: authentication and keys
     ///
     /// On the device itself this needs no key but the membership in the group thox; over the network it needs an admin

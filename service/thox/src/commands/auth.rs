@@ -43,6 +43,7 @@ async fn status(device: &Device, output: Output, is_json: bool) -> Result<(), Fa
         claimed,
         keys,
         tls,
+        warning,
     } = status;
     let is_on = |is_on| if is_on { "on" } else { "off" };
     output.line(&format!("authentication: {}", is_on(enabled)))?;
@@ -53,7 +54,11 @@ async fn status(device: &Device, output: Output, is_json: bool) -> Result<(), Fa
     } else {
         "no; `thox claim-code` on the device shows the code for `thox claim`"
     };
-    output.line(&format!("claimed:        {claimed}"))
+    output.line(&format!("claimed:        {claimed}"))?;
+    if let Some(warning) = warning {
+        output::warning(&warning);
+    }
+    Ok(())
 }
 
 async fn set(device: &Device, enabled: bool, output: Output, is_json: bool) -> Result<(), Failure> {
@@ -68,10 +73,8 @@ async fn set(device: &Device, enabled: bool, output: Output, is_json: bool) -> R
             false => "Authentication is off: everybody on the device's own network is answered.",
         })?;
     }
-    if status.enabled && !status.tls {
-        output::warning(
-            "TLS is off, so keys travel readable over the network; switch it on: thox config set tls.enabled true",
-        );
+    if let Some(warning) = &status.warning {
+        output::warning(warning);
     }
     if status.enabled && status.keys == 0 {
         output::warning("there is no key yet; make one: thox auth generate-key --name NAME");

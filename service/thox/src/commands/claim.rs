@@ -1,18 +1,18 @@
-//! `thox claim` and `thox claim-code`: how a device gets its first admin.
+//! `thox claim`: how a device gets its first admin.
 
-use super::{keys::NewKey, print_json, status::STATUS, words};
+use super::{keys::NewKey, status::STATUS, words};
 use crate::{
     arguments::{ClaimArguments, Target},
     ask,
     credentials::{self, Change, Credentials},
-    device::{ALREADY_CLAIMED, Address, Device, Scheme},
+    device::{Address, Certificate, Device, Scheme},
     failure::{Exit, Failure},
     fingerprint::Fingerprint,
     output::{self, Output, remark},
 };
 use http::Method;
 use serde_json::json;
-use thox_api::{Claim, ClaimCode, DeviceStatus};
+use thox_api::{Claim, DeviceStatus};
 
 /// Takes the device over.
 pub(super) async fn claim(
@@ -20,7 +20,7 @@ pub(super) async fn claim(
     target: &Target,
     output: Output,
 ) -> Result<(), Failure> {
-    let device = Device::find(target).await?;
+    let device = recognised(Device::find(target).await?, arguments.fingerprint).await?;
     let Some(address) = device.address().cloned() else {
         return Err(Failure::error("a device is claimed over the network"));
     };
@@ -50,8 +50,13 @@ pub(super) async fn claim(
     let (_, new) = device
         .send::<NewKey>(Method::POST, "/thox/v1/claim", &wanted)
         .await?;
-    let own = Change::Key(Some(new.key.clone()));
-    let file = match credentials::change(&[(address.authority(), own)]) {
+    let mut own = vec![(address.authority(), Change::Key(Some(new.key.clone())))];
+    own.extend(
+        device
+            .pin()
+            .map(|pin| (address.authority(), Change::Fingerprint(pin))),
+    );
+    let file = match credentials::change(&own) {
         Ok(file) => file.display().to_string(),
         Err(failure) => {
             output.line(new.key.expose())?;
@@ -67,10 +72,47 @@ pub(super) async fn claim(
     pinned.map(drop)
 }
 
+/// The device, once it is known over TLS that it is the one that is meant: by a pin, an authority, the fingerprint that
+/// was typed, or a person who compares. Before that it does not get the code. Over plain HTTP there is nothing to compare.
+async fn recognised(device: Device, typed: Option<Fingerprint>) -> Result<Device, Failure> {
+    let is_open = device
+        .address()
+        .is_some_and(|address| address.scheme() == Scheme::Http);
+    match typed {
+        Some(_) if is_open => Err(Failure::with(
+            Exit::Usage,
+            format!(
+                "{} shows no certificate, so there is no fingerprint",
+                device.url()
+            ),
+        )
+        .next("name the device's TLS port: --host https://NAME")),
+        Some(fingerprint) => Ok(device.pinned(fingerprint)),
+        None if is_open || device.pin().is_some() => Ok(device),
+        None => {
+            let Err(unknown) = device.health().await else {
+                return Ok(device);
+            };
+            if !ask::is_person() {
+                return Err(unknown);
+            }
+            let Certificate { fingerprint, .. } = device.certificate().await?;
+            remark(&format!("fingerprint: {fingerprint}"));
+            ask::confirm(
+                "Does the device's console, or `thox status` on it, show this fingerprint?",
+                "thox claim --fingerprint FINGERPRINT",
+            )
+            .await?;
+            Ok(device.pinned(fingerprint))
+        }
+    }
+}
+
 /// Where the device speaks TLS, and its own key where that was pinned.
 type Place = (Address, Option<Fingerprint>);
 
-/// Stores the key for the device's TLS ports too, and pins their key.
+/// Stores the key for the device's TLS ports, and pins their key. A plain address only leads there from now on: nothing
+/// shall go readable over the network to a device that can do better.
 async fn pin(device: &Device, address: &Address, new: &NewKey) -> Result<Vec<Place>, Failure> {
     let device = device.clone().with_key(&new.key)?;
     let Ok((_, DeviceStatus { tls: Some(tls), .. })) = device.get(STATUS).await else {
@@ -97,6 +139,10 @@ async fn pin(device: &Device, address: &Address, new: &NewKey) -> Result<Vec<Pla
         let pin = (!device.is_vouched_for()).then_some(told);
         let mut changes = vec![(name.clone(), Change::Key(Some(new.key.clone())))];
         changes.extend(pin.map(|pin| (name, Change::Fingerprint(pin))));
+        if secure.is_empty() && address.scheme() == Scheme::Http {
+            changes.push((address.authority(), Change::Key(None)));
+            changes.push((address.authority(), Change::TlsPort(port)));
+        }
         credentials::change(&changes)?;
         secure.push((place, pin));
     }
@@ -145,34 +191,4 @@ fn report(
         _ => {}
     }
     Ok(())
-}
-
-/// Shows the code of the device on this machine.
-pub(super) async fn code(target: &Target, output: Output) -> Result<(), Failure> {
-    let device = Device::on_this_machine(target).await?;
-    let (reply, code) = device.get::<ClaimCode>("/thox/v1/claim-code").await?;
-    if target.json {
-        print_json(&reply, output)?;
-        return if code.code.is_some() {
-            Ok(())
-        } else {
-            Err(Failure::Silent(Exit::Error))
-        };
-    }
-    match code.code {
-        Some(code) => {
-            output.line(&code)?;
-            remark(
-                "On your own machine: thox --host NAME claim CODE. The code is good for one claim.",
-            );
-            Ok(())
-        }
-        None if code.claimed => Err(Failure::error(
-            "the device is claimed already, so there is no code",
-        )
-        .next(ALREADY_CLAIMED)),
-        None => {
-            Err(Failure::error("the device has no claim code").next("restart thoxd: it makes one"))
-        }
-    }
 }

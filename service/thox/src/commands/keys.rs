@@ -7,7 +7,7 @@ use crate::{
     credentials::{self, Change, Credentials},
     device::{Device, escaped},
     failure::Failure,
-    output::{Cell, Output, remark},
+    output::{self, Cell, Output, remark},
     secret::Secret,
 };
 use http::Method;
@@ -23,6 +23,9 @@ const TELLING_PREFIX: usize = 8;
 #[derive(Debug, Deserialize)]
 pub(super) struct NewKey {
     pub(super) key: Secret,
+    /// That others could read it on its way.
+    #[serde(default)]
+    warning: Option<String>,
     #[serde(flatten)]
     pub(super) info: KeyInfo,
 }
@@ -48,7 +51,7 @@ pub(super) async fn generate(
         return print_json(&reply, output);
     }
     output.line(new.key.expose())?;
-    introduce(&new.info);
+    introduce(&new);
     Ok(())
 }
 
@@ -129,7 +132,7 @@ pub(super) async fn rotate(
         print_json(&reply, output)?;
     } else {
         output.line(new.key.expose())?;
-        introduce(&new.info);
+        introduce(&new);
         remark(&format!(
             "The old one ({}…) is refused from now on.",
             old.prefix
@@ -149,16 +152,25 @@ pub(super) async fn rotate(
 }
 
 /// What is known of a key, for a person.
-pub(super) fn introduce(key: &KeyInfo) {
-    let KeyInfo { name, id, .. } = key;
-    let scope = scope(key.scope);
-    let expires = match expiry(key.expires).as_str() {
+fn introduce(new: &NewKey) {
+    let KeyInfo {
+        name,
+        id,
+        scope: of,
+        expires,
+        ..
+    } = &new.info;
+    let scope = scope(*of);
+    let expires = match expiry(*expires).as_str() {
         "never" => "never expires".to_owned(),
         left => format!("expires {left}"),
     };
     remark(&format!(
         "The key `{name}` ({scope}, {expires}, id {id}) is shown this once: keep it now."
     ));
+    if let Some(warning) = &new.warning {
+        output::warning(warning);
+    }
 }
 
 async fn find(device: &Device, wanted: &Secret) -> Result<KeyInfo, Failure> {

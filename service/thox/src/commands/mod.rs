@@ -3,12 +3,15 @@
 mod auth;
 mod chat;
 mod claim;
+mod claim_code;
 mod config;
 mod data;
 mod keys;
 mod models;
 mod own_key;
 mod pages;
+mod qr;
+mod reset;
 mod router;
 mod status;
 mod trust;
@@ -53,7 +56,8 @@ async fn carry_out(command: Command, target: &Target, output: Output) -> Result<
             router::explain(&device.await?, &model, output, is_json).await
         }
         Command::Claim(arguments) => claim::claim(arguments, target, output).await,
-        Command::ClaimCode => claim::code(target, output).await,
+        Command::ClaimCode(arguments) => claim_code::run(arguments, target, output).await,
+        Command::Reset(arguments) => reset::run(arguments, target, output).await,
         Command::Trust(arguments) => trust::run(arguments, target, output).await,
         Command::Auth(command) => auth::run(command, target, output).await,
         Command::ApiKey(ApiKeyCommand::Generate { name, options }) => {

@@ -8,6 +8,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike};
 const DEVICES: &str = "devices";
 const KEY: &str = "api_key";
 const FINGERPRINT: &str = "tls_fingerprint";
+const TLS_PORT: &str = "tls_port";
 
 const HEAD: &str = "# What thox has of each device; whoever reads this file can use its keys.\n\n";
 
@@ -34,7 +35,13 @@ pub(super) fn read(text: &str) -> Result<Credentials, Fault> {
             .transpose()
             .map_err(|error| format!("{FINGERPRINT} of `{device}`: {error}"))?;
         let key = text(KEY)?.map(|key| Secret::from(key.to_owned()));
-        found.insert(device.to_owned(), Entry { key, fingerprint });
+        let tls_port = port_of(table, device)?;
+        let entry = Entry {
+            key,
+            fingerprint,
+            tls_port,
+        };
+        found.insert(device.to_owned(), entry);
     }
     Ok(Credentials(found))
 }
@@ -57,6 +64,10 @@ pub(super) fn changed(text: &str, changes: &[(String, Change)]) -> Result<String
             Change::Fingerprint(fingerprint) => {
                 entry.insert(FINGERPRINT, toml_edit::value(fingerprint.to_string()));
             }
+            Change::TlsPort(port) => {
+                entry.insert(TLS_PORT, toml_edit::value(i64::from(*port)));
+            }
+            Change::Forget => entry.clear(),
         }
         if entry.is_empty() {
             devices.remove(device);
@@ -85,6 +96,17 @@ fn text_of<'a>(
             Some(text) => Ok(Some(text)),
             None => Err(format!("{key} of `{device}` is no text")),
         },
+    }
+}
+
+fn port_of(table: &dyn TableLike, device: &str) -> Result<Option<u16>, Fault> {
+    let Some(item) = table.get(TLS_PORT) else {
+        return Ok(None);
+    };
+    let port = item.as_integer().and_then(|port| u16::try_from(port).ok());
+    match port.filter(|port| *port > 0) {
+        Some(port) => Ok(Some(port)),
+        None => Err(format!("{TLS_PORT} of `{device}` is no port")),
     }
 }
 
@@ -161,6 +183,14 @@ mod tests {
             (
                 "[devices.x]\ntls_fingerprint = \"sk-SECRET\"",
                 "tls_fingerprint of `x`",
+            ),
+            (
+                "[devices.x]\ntls_port = \"sk-SECRET\"",
+                "tls_port of `x` is no port",
+            ),
+            (
+                "[devices.x]\ntls_port = 70000",
+                "tls_port of `x` is no port",
             ),
             ("devices = \"sk-SECRET\"", "`devices` is no table"),
             ("[devices]\nx = \"sk-SECRET\"", "`x` is no table"),

@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) key: Option<Secret>,
     /// The TLS key that it must show.
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// The port of the same host on which it is spoken to instead, over TLS.
+    pub(crate) tls_port: Option<u16>,
 }
 
 /// One thing to store of a device.
@@ -31,6 +33,10 @@ pub(crate) enum Change {
     Key(Option<Secret>),
     /// The TLS key that it must show from now on.
     Fingerprint(Fingerprint),
+    /// Where it is spoken to instead.
+    TlsPort(u16),
+    /// Nothing of it any more.
+    Forget,
 }
 
 impl Credentials {
@@ -44,6 +50,31 @@ impl Credentials {
         self.0.get(device).cloned().unwrap_or_default()
     }
 
+    /// The ports of a host for which a TLS key is pinned.
+    pub(crate) fn pinned_ports(&self, host: &str) -> Vec<u16> {
+        let of_host = |device: &str| {
+            let (name, port) = split(device)?;
+            (name == host).then_some(port)
+        };
+        let pinned = self
+            .0
+            .iter()
+            .filter(|(_, entry)| entry.fingerprint.is_some());
+        pinned.filter_map(|(device, _)| of_host(device)).collect()
+    }
+
+    /// The plain addresses in whose place a device is spoken to at this one.
+    pub(crate) fn leading_to(&self, device: &str) -> Vec<String> {
+        let Some((host, port)) = split(device) else {
+            return Vec::new();
+        };
+        let leads = |(other, entry): &(&String, &Entry)| {
+            entry.tls_port == Some(port) && split(other).is_some_and(|(name, _)| name == host)
+        };
+        let found = self.0.iter().filter(leads);
+        found.map(|(device, _)| device.clone()).collect()
+    }
+
     /// The devices whose key begins so.
     pub(crate) fn with_key_like(&self, prefix: &str) -> Vec<String> {
         let has = |entry: &Entry| {
@@ -52,6 +83,22 @@ impl Credentials {
         };
         let found = self.0.iter().filter(|(_, entry)| has(entry));
         found.map(|(device, _)| device.clone()).collect()
+    }
+}
+
+/// The host, without the brackets of an IPv6 address, and the port.
+fn split(device: &str) -> Option<(&str, u16)> {
+    let (host, port) = device.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Some((host, port.parse().ok()?))
+}
+
+#[cfg(test)]
+impl Credentials {
+    /// With nothing but these stored.
+    pub(crate) fn with(changes: &[(String, Change)]) -> Self {
+        let text = document::changed("", changes).unwrap();
+        document::read(&text).unwrap()
     }
 }
 

@@ -91,7 +91,12 @@ impl Address {
         self.scheme
     }
 
-    pub(super) fn host(&self) -> &str {
+    /// Whether it is a device's plain port as it comes, which is what a name alone means.
+    pub(super) fn is_usual(&self) -> bool {
+        self.scheme == Scheme::Http && self.port == PORT
+    }
+
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Device,
-    address::{Address, InvalidAddress},
+    address::{Address, InvalidAddress, Scheme},
     connect::Road,
     control,
 };
@@ -37,6 +37,9 @@ impl Device {
         let stored = found.address().map(Address::authority);
         let stored = stored.and_then(|device| credentials.of(&device).key);
         let key = given_key(target).or(stored);
+        if key.is_some() {
+            must_be_private(&found, &credentials)?;
+        }
         found.authorization = key.as_ref().map(authorization).transpose()?;
         Ok(found)
     }
@@ -84,6 +87,7 @@ impl Device {
             Some(host) => named(host)?,
             None => Address::on_the_network(),
         };
+        let address = private(address, &Credentials::load()?);
         Ok(at(address.or_its_tls_port(), &Credentials::default()))
     }
 
@@ -124,15 +128,127 @@ fn named(host: &str) -> Result<Address, Failure> {
 }
 
 fn at(address: Address, credentials: &Credentials) -> Device {
+    let address = private(address, credentials);
     let pin = credentials.of(&address.authority()).fingerprint;
-    // Where a key is pinned nothing goes over plain HTTP any more, however the address is written.
-    let address = match pin {
-        Some(_) => address.over_tls(),
-        None => address,
-    };
     Device {
         road: Road::Network { address, pin },
         authorization: None,
         not_here: None,
+    }
+}
+
+/// The way on which nobody reads along, where one is known for the device, however its address is written.
+fn private(address: Address, credentials: &Credentials) -> Address {
+    if address.scheme() == Scheme::Https {
+        return address;
+    }
+    let own = credentials.of(&address.authority());
+    if own.fingerprint.is_some() {
+        return address.over_tls();
+    }
+    if let Some(port) = own.tls_port {
+        return address.over_tls_at(port);
+    }
+    if !address.is_usual() {
+        return address;
+    }
+    let usual = address.or_its_tls_port();
+    if credentials.of(&usual.authority()).fingerprint.is_some() {
+        return usual;
+    }
+    // A name alone means the device, wherever it speaks TLS. On this machine several may be behind one name.
+    match credentials.pinned_ports(address.host()).as_slice() {
+        [port] if !address.is_loopback() => address.over_tls_at(*port),
+        _ => address,
+    }
+}
+
+/// No key goes readable over the network to a host that could get it over TLS.
+fn must_be_private(device: &Device, credentials: &Credentials) -> Result<(), Failure> {
+    let Some(address) = device.address() else {
+        return Ok(());
+    };
+    if address.scheme() == Scheme::Https || address.is_loopback() {
+        return Ok(());
+    }
+    let Some(port) = credentials.pinned_ports(address.host()).first().copied() else {
+        return Ok(());
+    };
+    let better = address.over_tls_at(port);
+    let message = format!(
+        "no key is sent to {address}, where others could read it, since a TLS key is pinned for {better}"
+    );
+    Err(Failure::error(message).next(format!(
+        "thox --host {better} …; if the device has a new TLS key: thox --host {better} trust"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{credentials::Change, fingerprint::Fingerprint};
+
+    fn known(changes: &[(&str, Change)]) -> Credentials {
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|(device, change)| ((*device).to_owned(), change.clone()))
+            .collect();
+        Credentials::with(&changes)
+    }
+
+    fn pin() -> Change {
+        Change::Fingerprint(Fingerprint::of(b"x"))
+    }
+
+    #[test]
+    fn what_is_pinned_is_spoken_to_over_tls_however_it_is_written() {
+        let usual = known(&[("box:8443", pin())]);
+        let other = known(&[("box:9443", pin())]);
+        let both = known(&[("box:9443", pin()), ("box:9444", pin())]);
+        let linked = known(&[("box:9000", Change::TlsPort(9443)), ("box:9443", pin())]);
+        let same = known(&[("box:9000", pin())]);
+        let here = known(&[("localhost:9443", pin())]);
+        for (credentials, written, url) in [
+            (&usual, "box", "https://box:8443"),
+            (&usual, "box:8080", "https://box:8443"),
+            (&usual, "http://box:8080/v1", "https://box:8443"),
+            (&usual, "Box.", "https://box:8443"),
+            (&usual, "box:9000", "http://box:9000"),
+            (&usual, "other", "http://other:8080"),
+            (&usual, "https://box:1", "https://box:1"),
+            (&other, "box", "https://box:9443"),
+            (&both, "box", "http://box:8080"),
+            (&linked, "box:9000", "https://box:9443"),
+            (&same, "box:9000", "https://box:9000"),
+            (&here, "localhost", "http://localhost:8080"),
+        ] {
+            let device = at(written.parse().unwrap(), credentials);
+            assert_eq!(device.url(), url, "{written} with {credentials:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_does_not_go_readable_to_a_host_that_has_a_pin() {
+        let pinned = known(&[
+            ("box:9443", pin()),
+            ("127.0.0.1:9443", pin()),
+            ("[fd00::1]:1", pin()),
+        ]);
+        for (written, is_private) in [
+            ("box:9000", false),
+            ("http://box", false),
+            ("[fd00::1]:2", false),
+            ("box", true),
+            ("https://box:1", true),
+            ("127.0.0.1:9000", true),
+            ("other:9000", true),
+        ] {
+            let device = at(written.parse().unwrap(), &pinned);
+            assert_eq!(
+                must_be_private(&device, &pinned).is_ok(),
+                is_private,
+                "{written}"
+            );
+        }
     }
 }

@@ -18,7 +18,9 @@ mod tls;
 mod verifier;
 
 use crate::{
+    credentials,
     failure::{Exit, Failure},
+    fingerprint::Fingerprint,
     secret::Secret,
 };
 use bytes::Bytes;
@@ -76,6 +78,22 @@ impl Device {
             Road::Network { address, pin } => address.scheme() == Scheme::Https && pin.is_none(),
             Road::Socket(_) => false,
         }
+    }
+
+    /// The fingerprint that its TLS key must have.
+    pub(crate) fn pin(&self) -> Option<Fingerprint> {
+        match &self.road {
+            Road::Network { pin, .. } => *pin,
+            Road::Socket(_) => None,
+        }
+    }
+
+    /// The same device, whose TLS key must have this fingerprint.
+    pub(crate) fn pinned(mut self, fingerprint: Fingerprint) -> Self {
+        if let Road::Network { pin, .. } = &mut self.road {
+            *pin = Some(fingerprint);
+        }
+        self
     }
 
     /// The same device, with another key.
@@ -251,13 +269,26 @@ impl Device {
         }
     }
 
+    fn what_to_look_at(&self) -> String {
+        let is_secure = |address: &Address| address.scheme() == Scheme::Https;
+        if self.address().is_some_and(is_secure) {
+            format!(
+                "is the device on, thoxd running and its TLS on? Where that was switched off on purpose, delete the device's tables in {}",
+                credentials::shown_path()
+            )
+        } else {
+            "is the device on and thoxd running? `thox --host NAME status` asks another one"
+                .to_owned()
+        }
+    }
+
     fn unreachable(&self, why: &str) -> Failure {
         match &self.not_here {
             None => Failure::with(
                 Exit::Unreachable,
                 format!("cannot reach {}: {why}", self.url()),
             )
-            .next("is the device on and thoxd running? `thox --host NAME status` asks another one"),
+            .next(self.what_to_look_at()),
             Some(here) => {
                 let message = format!("no Thox device found; {here}; {}: {why}", self.url());
                 Failure::with(Exit::Unreachable, message)

@@ -1,13 +1,13 @@
 //! `thox claim` and `thox claim-code`.
 
 use crate::{
-    command::Home,
+    command::{Home, Running, in_terminal, wait},
     device::{CODE, Device, Door},
     identity::Identity,
     server::Server,
 };
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, thread, time::Duration};
 
 #[test]
 fn a_claim_stores_the_key_and_shows_it_nowhere() {
@@ -88,7 +88,7 @@ fn nothing_is_claimed_where_the_key_could_not_be_kept() {
     );
     let mut homeless = crate::command::thox(&["claim", CODE, "--host", &server.host()]);
     homeless.env("HOME", "");
-    let done = crate::command::Running::start(homeless).finish();
+    let done = Running::start(homeless).finish();
     assert!(done.stderr.contains("no place for credentials"), "{done:?}");
     assert!(server.seen().is_empty());
 }
@@ -116,13 +116,72 @@ fn a_claim_pins_the_devices_tls_key() {
         identity.fingerprint()
     );
     assert!(done.stdout.ends_with(&pinned), "{done:?}");
+    let before = plain.seen().len();
+    for host in [format!("https://{}", secure.host()), plain.host()] {
+        let done = home.run(&["auth", "list-keys", "--host", &host]);
+        assert_eq!(done.code, Some(0), "{host}: {done:?}");
+    }
+    assert_eq!(
+        plain.seen().len(),
+        before,
+        "nothing is asked over plain HTTP any more"
+    );
+    assert_eq!(home.stored().matches("sk-").count(), 1, "{}", home.stored());
+}
+
+#[test]
+fn over_tls_a_claim_needs_to_know_the_device() {
+    let identity = Identity::new();
+    let (plain, secure) = with_tls(&identity);
+    let (home, url) = (Home::new(), format!("https://{}", secure.host()));
+    let done = home.run(&["claim", CODE, "--host", &url]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(
+        done.stderr.contains("nothing vouches for the certificate"),
+        "{done:?}"
+    );
+    let other = Identity::new().fingerprint();
+    let done = home.run(&["claim", CODE, "--host", &url, "--fingerprint", &other]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(
+        secure.seen().is_empty() && home.stored().is_empty(),
+        "no code to a stranger"
+    );
+    let own = identity.fingerprint();
     let done = home.run(&[
-        "auth",
-        "list-keys",
+        "claim",
+        CODE,
         "--host",
-        &format!("https://{}", secure.host()),
+        &plain.host(),
+        "--fingerprint",
+        &own,
     ]);
+    assert_eq!(done.code, Some(2), "there is none to compare: {done:?}");
+    let done = home.run(&["claim", CODE, "--host", &url, "--fingerprint", &own]);
     assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(home.stored().contains(&own), "{}", home.stored());
+    assert_eq!(
+        home.run(&["auth", "list-keys", "--host", &url]).code,
+        Some(0)
+    );
+    assert!(plain.seen().is_empty());
+}
+
+#[test]
+fn a_person_compares_the_fingerprint_before_the_code_is_sent() {
+    let identity = Identity::new();
+    let (_plain, secure) = with_tls(&identity);
+    let (home, url) = (Home::new(), format!("https://{}", secure.host()));
+    for (answer, code) in [("no\n", 1), ("yes\n", 0)] {
+        let command = home.thox(&["claim", CODE, "--host", &url]);
+        let (mut child, screen, mut keyboard) = in_terminal(command);
+        screen.until(&identity.fingerprint(), 1);
+        screen.until("show this fingerprint? [y/N]", 1);
+        assert!(secure.seen().is_empty(), "nothing before the answer");
+        keyboard.write_all(answer.as_bytes()).unwrap();
+        assert_eq!(wait(&mut child), Some(code), "{}", screen.so_far());
+    }
+    assert!(home.stored().contains(&identity.fingerprint()));
 }
 
 #[test]
@@ -202,6 +261,99 @@ fn the_claim_code_is_told_on_the_device_alone() {
     let done = home.run(&["claim-code", "--json"]);
     assert_eq!(
         (done.code, done.stdout.as_str()),
-        (Some(1), "{\"claimed\":true,\"code\":null}\n")
+        (
+            Some(1),
+            "{\"claimed\":true,\"code\":null,\"page\":null,\"tls_fingerprint\":null}\n"
+        )
     );
+}
+
+#[test]
+fn a_code_is_shown_for_a_telephone() {
+    let device = Device::default();
+    let home = Home::new();
+    Server::start_on(&home.control_socket(), device.answer(Door::Socket));
+    let done = home.run(&["claim-code", "--qr"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let mut lines = done.stdout.lines();
+    assert_eq!((lines.next(), lines.next()), (Some(CODE), Some("")));
+    let rows: Vec<&str> = lines.collect();
+    assert!(
+        rows.len() > 15 && rows[0].chars().all(|c| c == '█'),
+        "{done:?}"
+    );
+    assert!(!done.stdout.contains('\x1b'), "colours are for terminals");
+    let page = format!("http://thox.local:8080/#claim={CODE}\n");
+    assert!(done.stderr.contains(&page), "{done:?}");
+    let (mut child, screen, _keyboard) = in_terminal(home.thox(&["claim-code", "--qr"]));
+    assert_eq!(wait(&mut child), Some(0));
+    screen.until("\x1b[97;40m█", 15);
+}
+
+#[test]
+fn the_console_shows_the_code_until_the_device_is_claimed() {
+    let mut device = Device::default();
+    device.tls = json!({"fingerprint": "f".repeat(64)});
+    let home = Home::new();
+    let console = home.credentials().with_file_name("console");
+    let socket = home.control_socket();
+    fs::write(&console, "kernel\n").unwrap();
+    let place = console.display().to_string();
+    // thoxd starts later than the command.
+    let waiting = Running::start(home.thox(&["claim-code", "--console", &place, "--wait", "15s"]));
+    thread::sleep(Duration::from_millis(300));
+    Server::start_on(&socket, device.answer(Door::Socket));
+    let done = waiting.finish();
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""), "{done:?}");
+    let text = fs::read_to_string(&console).unwrap();
+    let fingerprint = "f".repeat(64);
+    for part in [
+        "kernel\n",
+        &format!("Its claim code: {CODE}\r\n"),
+        &format!("thox --host http://thox.local:8080 claim {CODE}\r\n"),
+        &format!("http://thox.local:8080/#claim={CODE}\r\n"),
+        &fingerprint,
+        "█▀",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing: {text}");
+    }
+    assert!(text.lines().count() <= 26, "it fits a screen: {text}");
+
+    let server = Server::start(device.answer(Door::Network));
+    let done = home.run(&["claim", CODE, "--host", &server.host()]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let done = home.run(&["claim-code", "--console", &place]);
+    assert_eq!(
+        (done.code, done.stdout.as_str(), done.stderr.as_str()),
+        (Some(0), "", "")
+    );
+    assert_eq!(
+        fs::read_to_string(&console).unwrap(),
+        text,
+        "claimed: nothing more is said"
+    );
+}
+
+#[test]
+fn a_console_without_thoxd_or_without_a_terminal_is_told() {
+    let home = Home::new();
+    let none = home
+        .credentials()
+        .with_file_name("none")
+        .display()
+        .to_string();
+    let done = home.run(&["claim-code", "--console", &none, "--wait", "1s"]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    Server::start_on(
+        &home.control_socket(),
+        Device::default().answer(Door::Socket),
+    );
+    let done = home.run(&["claim-code", "--console", &none]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(
+        done.stderr
+            .contains(&format!("{none} cannot be written to")),
+        "{done:?}"
+    );
+    assert_eq!(home.run(&["claim-code", "--wait", "1s"]).code, Some(2));
 }

@@ -33,6 +33,8 @@ pub(crate) struct Device {
     state: Arc<Mutex<State>>,
     /// What `tls` in `/thox/v1/status` is.
     pub(crate) tls: Value,
+    /// The fingerprint of its TLS key after a reset, if TLS stays on; else it has settings of its own, which go.
+    pub(crate) next_fingerprint: Option<String>,
 }
 
 impl Device {
@@ -112,7 +114,32 @@ impl Device {
             ("GET", "/thox/v1/claim-code") => {
                 assert!(door == Door::Socket);
                 let code = (!state.claimed).then_some(CODE);
-                (200, json!({"code": code, "claimed": state.claimed}))
+                let page = code.map(|code| format!("http://thox.local:8080/#claim={code}"));
+                (
+                    200,
+                    json!({
+                        "code": code, "claimed": state.claimed, "page": page,
+                        "tls_fingerprint": self.tls["fingerprint"],
+                    }),
+                )
+            }
+            ("POST", "/thox/v1/reset") => {
+                let asked = request.json();
+                if asked["confirm"] != "thox.local" {
+                    return error(400, "invalid_request", "that is not this device's name");
+                }
+                let keys = state.keys.len();
+                state.claimed = false;
+                state.keys.clear();
+                (
+                    200,
+                    json!({
+                        "name": "thox.local", "keys": keys, "audit_lines": 5,
+                        "settings": self.next_fingerprint.is_none().then_some("/etc/thox/90-thox.toml"),
+                        "tls_fingerprint": self.next_fingerprint, "left_to_system": "/var/lib/thox/factory-reset",
+                        "restart_needed": self.next_fingerprint.is_none(),
+                    }),
+                )
             }
             ("DELETE", "/thox/v1/data") => (200, json!({"audit_lines": 12, "decisions": 3})),
             (method, path) => {
@@ -138,9 +165,15 @@ impl Device {
     }
 
     fn auth(&self, state: &State) -> Value {
-        json!({
+        let mut auth = json!({
             "enabled": state.enabled, "claimed": state.claimed, "keys": state.keys.len(), "tls": !self.tls.is_null(),
-        })
+        });
+        if state.enabled && self.tls.is_null() {
+            auth["warning"] =
+                "TLS is off, so keys travel readable over the network; switch it on: tls.enabled"
+                    .into();
+        }
+        auth
     }
 
     fn make(&self, wanted: &Value) -> Value {

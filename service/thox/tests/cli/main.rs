@@ -4,7 +4,7 @@
 //! - [`looking`]: status, models, router, and which device is asked.
 //! - [`chatting`]: prompts, streams, pipes, Ctrl-C, the conversation in a terminal.
 //! - [`configuring`]: the settings files.
-//! - [`device`]: a device that keeps keys; [`keys`], [`claiming`], [`trusting`], [`storing`]: what is done with them.
+//! - [`device`]: a device that keeps keys; [`keys`], [`claiming`], [`trusting`], [`storing`], [`resetting`]: what is done with them.
 //! - [`pages`]: help, completions, manual pages, mistakes in typing.
 
 // Always true here; clippy's rules for tests reach helpers only in what is marked so.
@@ -26,6 +26,8 @@ mod keys;
 mod looking;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod resetting;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

@@ -86,6 +86,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         gateway,
         server: Arc::clone(&server),
         guard: Arc::clone(&guard),
+        plain: first_on_network(&listeners),
         encrypted,
         state: Arc::new(settings.state_dir.clone()),
         sources: Arc::new(sources),
@@ -139,6 +140,13 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The plain address to point others at: one that they can reach, where there is one.
+fn first_on_network(listeners: &[Listener]) -> Option<SocketAddr> {
+    let addresses = || listeners.iter().map(|listener| listener.address);
+    let reachable = addresses().find(|address| !address.ip().is_loopback());
+    reachable.or_else(|| addresses().next())
 }
 
 /// Writes down now and then which keys were used.

@@ -20,7 +20,18 @@ pub struct Audit(Option<Open>);
 #[derive(Debug)]
 struct Open {
     file: PathBuf,
-    at: Mutex<Option<(File, u64)>>,
+    at: Mutex<At>,
+}
+
+/// Where the log stands.
+#[derive(Debug)]
+enum At {
+    /// The file is opened by the next line.
+    Closed,
+    /// The file and its size.
+    Open(File, u64),
+    /// Nothing is written any more.
+    Ended,
 }
 
 /// One request.
@@ -51,13 +62,23 @@ struct Dated<'a> {
 /// Two files of this size are kept: some hundred thousand requests.
 const LARGEST: u64 = 16 << 20;
 
+const FILE: &str = "audit.log";
+
+/// The log's files in a state folder: the newer first.
+#[must_use]
+pub fn files(state: &Path) -> [PathBuf; 2] {
+    let file = state.join(FILE);
+    let old = old(&file);
+    [file, old]
+}
+
 impl Audit {
     /// A log that is kept in a state folder, or none.
     #[must_use]
     pub fn new(is_on: bool, state: &Path) -> Self {
         Self(is_on.then(|| Open {
-            file: state.join("audit.log"),
-            at: Mutex::new(None),
+            file: state.join(FILE),
+            at: Mutex::new(At::Closed),
         }))
     }
 
@@ -81,14 +102,26 @@ impl Audit {
     /// # Errors
     /// The system's reason.
     pub fn clear(&self, state: &Path) -> io::Result<u64> {
-        let file = state.join("audit.log");
+        self.delete(state, At::Closed)
+    }
+
+    /// The same, and nothing more is written until thoxd is started anew.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn end(&self, state: &Path) -> io::Result<u64> {
+        self.delete(state, At::Ended)
+    }
+
+    fn delete(&self, state: &Path, then: At) -> io::Result<u64> {
+        let [file, old] = files(state);
         // Held while the files go, so that no line gets into a file that nobody finds any more.
         let mut at = self
             .0
             .as_ref()
             .map(|open| open.at.lock().unwrap_or_else(PoisonError::into_inner));
         let mut lines = 0;
-        for file in [old(&file), file] {
+        for file in [old, file] {
             match File::open(&file) {
                 Ok(found) => {
                     lines += BufReader::new(found).split(b'\n').count();
@@ -99,7 +132,7 @@ impl Audit {
             }
         }
         if let Some(at) = &mut at {
-            **at = None;
+            **at = then;
         }
         Ok(u64::try_from(lines).unwrap_or(u64::MAX))
     }
@@ -117,20 +150,21 @@ impl Open {
         let mut text = serde_json::to_vec(&dated)?;
         text.push(b'\n');
         let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
-        if at.as_ref().is_some_and(|(_, size)| *size >= LARGEST) {
-            *at = None;
+        if matches!(*at, At::Open(_, LARGEST..)) {
+            *at = At::Closed;
             fs::rename(&self.file, old(&self.file))?;
         }
-        let (file, size) = match &mut *at {
-            Some(at) => at,
-            closed => closed.insert(self.open()?),
-        };
-        file.write_all(&text)?;
-        *size += u64::try_from(text.len()).unwrap_or(u64::MAX);
+        if let At::Closed = *at {
+            *at = self.open()?;
+        }
+        if let At::Open(file, size) = &mut *at {
+            file.write_all(&text)?;
+            *size += u64::try_from(text.len()).unwrap_or(u64::MAX);
+        }
         Ok(())
     }
 
-    fn open(&self) -> io::Result<(File, u64)> {
+    fn open(&self) -> io::Result<At> {
         if let Some(folder) = self.file.parent() {
             make_folder(folder)?;
         }
@@ -140,7 +174,7 @@ impl Open {
             .mode(0o600)
             .open(&self.file)?;
         let size = file.metadata()?.len();
-        Ok((file, size))
+        Ok(At::Open(file, size))
     }
 }
 
@@ -196,6 +230,11 @@ mod tests {
             1,
             "what was kept before goes too"
         );
+        let audit = Audit::new(true, folder.path());
+        audit.write(&LINE);
+        assert_eq!(audit.end(folder.path()).unwrap(), 1);
+        audit.write(&LINE);
+        assert!(!file.exists(), "nothing is written after the end");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The one guard in front of every door: is it us who are asked, by a page of ours, by someone who may, and how much.
 //!
-//! - `questions`: the questions themselves.
+//! - `questions`: the questions themselves; `limits`: how much is left to whom.
 //! - [`visitor`]: who stands at a door, and what he may use once inside.
 //! - `credential`: the key that a request brings.
 //! - `refusal`: what a visitor who may not pass is told.
@@ -8,6 +8,7 @@
 
 pub mod audit;
 mod credential;
+mod limits;
 mod questions;
 mod refusal;
 pub mod visitor;

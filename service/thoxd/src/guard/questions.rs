@@ -3,29 +3,27 @@
 use super::{
     audit::Audit,
     credential::Sent,
+    limits::Limits,
     refusal,
     visitor::{Allowance, Pass, Visitor},
 };
 use crate::{
-    keys::{Key, Keys},
+    keys::Keys,
     lan::Lan,
     settings::{Settings, WebOrigin},
 };
 use http::{HeaderMap, Uri, header};
 use std::{
     net::IpAddr,
-    num::NonZeroU32,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
 };
 use thox_api::{ApiError, Scope};
 use thox_policy::{
     access::{Credential, Denial, Plane, Right, Source, decide},
     browser::{Asker, Host, asker},
-    limits::{Limiter, PerMinute},
     network::{Place, Prefix, neighbourhood, place},
 };
 
@@ -41,33 +39,8 @@ pub struct Guard {
     is_locked: AtomicBool,
     trusted: Vec<Prefix>,
     listed: Vec<WebOrigin>,
-    remote: Option<PerMinute>,
-    limits: Mutex<Limits>,
-    started: Instant,
+    pub(super) limits: Limits,
 }
-
-#[derive(Debug)]
-struct Limits {
-    requests: Limiter<Who>,
-    tokens: Limiter<u64>,
-    bad_keys: Limiter<IpAddr>,
-    claims: Limiter<()>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Who {
-    Key(u64),
-    Outside(IpAddr),
-}
-
-/// Clients that are remembered for each limit: some megabytes, however many addresses there are.
-const REMEMBERED: usize = 1 << 16;
-
-/// Wrong keys of one address: a person who mistypes, not a machine that tries.
-const BAD_KEYS: u32 = 10;
-
-/// Wrong claim codes, of all addresses together: 40 bits are a lot only if nobody can try fast.
-const CLAIMS: u32 = 5;
 
 impl Guard {
     /// A guard by the settings.
@@ -80,14 +53,7 @@ impl Guard {
             is_locked: AtomicBool::new(settings.auth.enabled),
             trusted: settings.auth.trusted_networks.clone(),
             listed: settings.auth.allowed_origins.clone(),
-            remote: per_minute(settings.limits.remote_requests_per_minute),
-            limits: Mutex::new(Limits {
-                requests: Limiter::new(REMEMBERED),
-                tokens: Limiter::new(REMEMBERED),
-                bad_keys: Limiter::new(REMEMBERED),
-                claims: Limiter::new(1),
-            }),
-            started: Instant::now(),
+            limits: Limits::new(settings.limits.remote_requests_per_minute),
         })
     }
 
@@ -161,65 +127,28 @@ impl Guard {
         let is_locked = self.is_locked.load(Ordering::Relaxed);
         if let Err(denial) = decide(plane, visitor.source, credential, is_locked) {
             if denial == Denial::BadKey {
-                self.count_bad_key(visitor.address)?;
+                self.limits.count_bad_key(visitor.address)?;
             }
             return Err(refusal::denied(denial, self.keys.is_claimed()));
         }
         let is_outside = visitor.source == Source::Network(Place::Remote);
-        let remote = (is_outside && self.remote.is_some()).then(|| neighbourhood(visitor.address));
+        let remote =
+            (is_outside && self.limits.is_for_remote()).then(|| neighbourhood(visitor.address));
         let is_limited = remote.is_some()
             || key.as_ref().is_some_and(|key| {
                 key.requests_per_minute.is_some() || key.tokens_per_minute.is_some()
             });
-        if !is_limited {
-            return Ok(Pass::free(key));
-        }
-        let mut pass = self.take(key.as_deref(), remote)?;
+        let mut pass = if is_limited {
+            self.limits.take(key.as_deref(), remote)?
+        } else {
+            Pass::default()
+        };
         pass.allowance = Allowance {
             key,
-            limits: Some((Arc::clone(self), remote)),
+            limits: is_limited.then(|| (Arc::clone(self), remote)),
+            is_readable: visitor.is_readable(),
         };
         Ok(pass)
-    }
-
-    /// Takes a request from the limits of a key and of an address outside.
-    pub(super) fn take(&self, key: Option<&Key>, remote: Option<IpAddr>) -> Result<Pass, ApiError> {
-        let now = self.started.elapsed();
-        let mut limits = self.limits();
-        let mut pass = Pass::free(None);
-        if let Some((key, rate)) =
-            key.and_then(|key| Some((key, per_minute(key.tokens_per_minute?)?)))
-        {
-            let standing = limits.tokens.check(&key.number, rate, now);
-            pass.tokens = Some(standing.map_err(|error| refusal::exhausted("tokens", &error))?);
-        }
-        let own =
-            key.and_then(|key| Some((Who::Key(key.number), per_minute(key.requests_per_minute?)?)));
-        let outside = remote.and_then(|address| Some((Who::Outside(address), self.remote?)));
-        for (who, rate) in own.into_iter().chain(outside) {
-            let standing = limits
-                .requests
-                .take(who, rate, 1, now)
-                .map_err(|error| refusal::exhausted("requests", &error))?;
-            // The tighter of two limits is the one to tell of.
-            if pass
-                .requests
-                .is_none_or(|other| standing.remaining < other.remaining)
-            {
-                pass.requests = Some(standing);
-            }
-        }
-        Ok(pass)
-    }
-
-    /// Counts tokens after the fact.
-    pub(super) fn charge(&self, key: Option<&Key>, tokens: u64) {
-        if let Some((key, rate)) =
-            key.and_then(|key| Some((key, per_minute(key.tokens_per_minute?)?)))
-        {
-            let now = self.started.elapsed();
-            self.limits().tokens.charge(key.number, rate, tokens, now);
-        }
     }
 
     /// One try at the claim code.
@@ -227,28 +156,7 @@ impl Guard {
     /// # Errors
     /// There were too many in the last minute, of whomever.
     pub fn count_claim(&self) -> Result<(), ApiError> {
-        let now = self.started.elapsed();
-        let Some(rate) = per_minute(CLAIMS) else {
-            return Ok(());
-        };
-        match self.limits().claims.take((), rate, 1, now) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(refusal::too_many_tries("claim codes", error.retry_after)),
-        }
-    }
-
-    fn count_bad_key(&self, address: IpAddr) -> Result<(), ApiError> {
-        let now = self.started.elapsed();
-        let Some(rate) = per_minute(BAD_KEYS) else {
-            return Ok(());
-        };
-        let tried = self
-            .limits()
-            .bad_keys
-            .take(neighbourhood(address), rate, 1, now);
-        tried
-            .map(drop)
-            .map_err(|error| refusal::too_many_tries("keys", error.retry_after))
+        self.limits.count_claim()
     }
 
     /// Whether asking needs a key on the own network too.
@@ -261,12 +169,4 @@ impl Guard {
     pub fn lock(&self, is_locked: bool) {
         self.is_locked.store(is_locked, Ordering::Relaxed);
     }
-
-    fn limits(&self) -> MutexGuard<'_, Limits> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn per_minute(limit: u32) -> Option<PerMinute> {
-    NonZeroU32::new(limit).map(PerMinute)
 }

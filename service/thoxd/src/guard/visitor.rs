@@ -13,8 +13,16 @@ pub struct Visitor {
     pub address: IpAddr,
     /// Where that is.
     pub source: Source,
-    /// Whether what is sent can be read on the way.
+    /// Whether nobody on the way can read what is sent.
     pub is_encrypted: bool,
+}
+
+impl Visitor {
+    /// Whether others could have read what he sends, and can read what he is sent: plain HTTP over a network.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !self.is_encrypted && !self.address.is_loopback()
+    }
 }
 
 /// A request that has just come, as its connection hands it to the routes.
@@ -27,7 +35,7 @@ pub struct Arrival {
 }
 
 /// Somebody who may pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Pass {
     /// What he may use.
     pub allowance: Allowance,
@@ -43,6 +51,7 @@ pub struct Allowance {
     pub(super) key: Option<Arc<Key>>,
     /// Where anything is limited: by whom, and for which address from outside.
     pub(super) limits: Option<(Arc<Guard>, Option<IpAddr>)>,
+    pub(super) is_readable: bool,
 }
 
 impl Allowance {
@@ -50,6 +59,12 @@ impl Allowance {
     #[must_use]
     pub fn key(&self) -> Option<&Arc<Key>> {
         self.key.as_ref()
+    }
+
+    /// Whether others could read along: [`Visitor::is_readable`].
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.is_readable
     }
 
     /// Who shares a queue fairly with others: a key's holder, wherever he is, else an address (IPv6: a /64).
@@ -75,7 +90,7 @@ impl Allowance {
     /// The limit is reached.
     pub fn take(&self) -> Result<(), ApiError> {
         match &self.limits {
-            Some((guard, remote)) => guard.take(self.key.as_deref(), *remote).map(drop),
+            Some((guard, remote)) => guard.limits.take(self.key.as_deref(), *remote).map(drop),
             None => Ok(()),
         }
     }
@@ -83,19 +98,7 @@ impl Allowance {
     /// Counts the tokens of a request that has ended.
     pub fn charge(&self, tokens: u64) {
         if let Some((guard, _)) = &self.limits {
-            guard.charge(self.key.as_deref(), tokens);
-        }
-    }
-}
-
-impl Pass {
-    /// A pass without limits.
-    #[must_use]
-    pub fn free(key: Option<Arc<Key>>) -> Self {
-        Self {
-            allowance: Allowance { key, limits: None },
-            requests: None,
-            tokens: None,
+            guard.limits.charge(self.key.as_deref(), tokens);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Keys, claiming, authentication, what was kept of requests, the device itself.
+//! Keys, authentication, what was kept of requests, the device itself.
 
 use super::{
     device::{internal, json},
@@ -7,10 +7,12 @@ use super::{
     routes::{Door, Encrypted},
 };
 use crate::{
+    gateway::Caller,
     keys::Secret,
     settings::{self, InvalidKey, Key, Sources},
 };
 use axum::{
+    Extension,
     body::Body,
     extract::{Path, State},
     response::Response,
@@ -19,8 +21,8 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use thox_api::{
-    ApiError, AuthStatus, Claim, ClaimCode, DataCleared, DeviceStatus, ErrorKind, KeyDeleted,
-    KeyInfo, KeyList, MakeKey, NewKey, SetAuth, TlsStatus,
+    ApiError, AuthStatus, DataCleared, DeviceStatus, ErrorKind, KeyDeleted, KeyInfo, KeyList,
+    MakeKey, NewKey, SetAuth, TlsStatus,
 };
 
 /// `GET /thox/v1/status`
@@ -40,13 +42,17 @@ pub async fn status(State(door): State<Door>) -> Result<Response, Refused> {
 }
 
 /// `GET /thox/v1/auth`
-pub async fn auth(State(door): State<Door>) -> Result<Response, Refused> {
-    json(StatusCode::OK, &auth_status(&door))
+pub async fn auth(
+    State(door): State<Door>,
+    caller: Extension<Caller>,
+) -> Result<Response, Refused> {
+    json(StatusCode::OK, &auth_status(&door, &caller))
 }
 
 /// `PUT /thox/v1/auth`
 pub async fn set_auth(
     State(door): State<Door>,
+    caller: Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
@@ -54,7 +60,7 @@ pub async fn set_auth(
     let sources = Arc::clone(&door.sources);
     on_disk(move || keep_auth(&sources, enabled)).await?;
     door.guard.lock(enabled);
-    json(StatusCode::OK, &auth_status(&door))
+    json(StatusCode::OK, &auth_status(&door, &caller))
 }
 
 /// `GET /thox/v1/keys`
@@ -69,13 +75,14 @@ pub async fn keys(State(door): State<Door>) -> Result<Response, Refused> {
 /// `POST /thox/v1/keys`
 pub async fn make_key(
     State(door): State<Door>,
+    caller: Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
     let asked: MakeKey = document(&door, &headers, body).await?;
     let keys = Arc::clone(&door.guard.keys);
     let made = on_disk(move || keys.make(&asked)).await?;
-    new_key(StatusCode::CREATED, made)
+    new_key(StatusCode::CREATED, made, &door, &caller)
 }
 
 /// `DELETE /thox/v1/keys/{id}`
@@ -97,35 +104,12 @@ pub async fn revoke_key(
 /// `POST /thox/v1/keys/{id}/rotate`
 pub async fn rotate_key(
     State(door): State<Door>,
+    caller: Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let keys = Arc::clone(&door.guard.keys);
     let made = on_disk(move || keys.rotate(&id)).await?;
-    new_key(StatusCode::OK, made)
-}
-
-/// `POST /thox/v1/claim`
-pub async fn claim(
-    State(door): State<Door>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Refused> {
-    let Claim { code, name } = document(&door, &headers, body).await?;
-    door.guard.count_claim()?;
-    let keys = Arc::clone(&door.guard.keys);
-    let made = on_disk(move || keys.claim(&code, name.as_deref().unwrap_or("owner"))).await?;
-    tracing::info!(prefix = %made.1.prefix, "the device has been claimed");
-    new_key(StatusCode::CREATED, made)
-}
-
-/// `GET /thox/v1/claim-code`
-pub async fn claim_code(State(door): State<Door>) -> Result<Response, Refused> {
-    let code = door.guard.keys.claim_code();
-    let reply = ClaimCode {
-        claimed: door.guard.keys.is_claimed(),
-        code: code.map(|code| code.to_string()),
-    };
-    json(StatusCode::OK, &reply)
+    new_key(StatusCode::OK, made, &door, &caller)
 }
 
 /// `DELETE /thox/v1/data`
@@ -165,13 +149,39 @@ fn keep_auth(sources: &Sources, enabled: bool) -> Result<(), ApiError> {
     }
 }
 
-fn auth_status(door: &Door) -> AuthStatus {
+fn auth_status(door: &Door, caller: &Caller) -> AuthStatus {
+    let enabled = door.guard.is_locked();
+    let warning = if enabled && door.encrypted.is_none() {
+        Some(format!(
+            "TLS is off, so keys travel readable over the network; {TLS_ON}"
+        ))
+    } else {
+        read_on_the_way(door, caller, "the key of this request came")
+    };
     AuthStatus {
-        enabled: door.guard.is_locked(),
+        enabled,
         claimed: door.guard.keys.is_claimed(),
         keys: door.guard.keys.count(),
         tls: door.encrypted.is_some(),
+        warning,
     }
+}
+
+const TLS_ON: &str =
+    "switch it on: `thox config set tls.enabled true` on the device, then restart thoxd";
+
+/// What to say to somebody with whom others could read along.
+fn read_on_the_way(door: &Door, caller: &Caller, what: &str) -> Option<String> {
+    caller.allowance.is_readable().then(|| {
+        let remedy = match door.encrypted.as_ref().and_then(|tls| tls.ports.first()) {
+            Some(port) => {
+                let name = door.guard.lan.name();
+                format!("use https://{name}:{port}, and rotate the key there")
+            }
+            None => format!("TLS is off; {TLS_ON}"),
+        };
+        format!("{what} over plain HTTP, where others could read it: {remedy}")
+    })
 }
 
 fn tls_status(encrypted: &Encrypted) -> TlsStatus {
@@ -183,13 +193,22 @@ fn tls_status(encrypted: &Encrypted) -> TlsStatus {
     }
 }
 
-fn new_key(status: StatusCode, (secret, info): (Secret, KeyInfo)) -> Result<Response, Refused> {
-    let key = secret.reveal().to_owned();
-    json(status, &NewKey { key, info })
+pub(super) fn new_key(
+    status: StatusCode,
+    (secret, info): (Secret, KeyInfo),
+    door: &Door,
+    caller: &Caller,
+) -> Result<Response, Refused> {
+    let new = NewKey {
+        key: secret.reveal().to_owned(),
+        warning: read_on_the_way(door, caller, "the key goes to you"),
+        info,
+    };
+    json(status, &new)
 }
 
 /// The JSON document that a request brings.
-async fn document<T: DeserializeOwned>(
+pub(super) async fn document<T: DeserializeOwned>(
     door: &Door,
     headers: &HeaderMap,
     body: Body,
@@ -205,7 +224,7 @@ async fn document<T: DeserializeOwned>(
 }
 
 /// Waits for the disk where no other request waits with it.
-async fn on_disk<T: Send + 'static>(
+pub(super) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, Refused> {
     match tokio::task::spawn_blocking(work).await {

@@ -3,7 +3,7 @@
 //! - [`mod@routes`]: paths and handlers; [`gate`]: each with what it is for, and the guard in front of it.
 //! - [`inference`]: chat, completions, embeddings; [`body`]: how a reply leaves.
 //! - [`device`]: health, models, router, metrics, the API's own description.
-//! - [`access`]: keys, claiming, authentication.
+//! - [`access`]: keys, authentication; [`claim`]: claiming and factory reset.
 //! - [`error`]: errors as replies; [`page`]: what browsers are told.
 //! - [`entrance`]: the accept loop; [`listener`]: connections by TCP; [`control`]: by a Unix socket.
 //! - [`connection`]: one connection from its first byte to its last.
@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod body;
+pub mod claim;
 pub mod connection;
 pub mod control;
 pub mod device;

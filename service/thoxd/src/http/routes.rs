@@ -1,6 +1,6 @@
 //! Paths and handlers, each with what it is for.
 
-use super::{access, device, error, gate::Routes, inference};
+use super::{access, claim, device, error, gate::Routes, inference};
 use crate::{
     gateway::Gateway,
     guard::Guard,
@@ -8,7 +8,7 @@ use crate::{
     tls::Tls,
 };
 use axum::{Router, routing::MethodFilter};
-use std::{path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use thox_policy::access::Plane;
 
 const GET: MethodFilter = MethodFilter::GET;
@@ -27,6 +27,8 @@ pub struct Door {
     pub guard: Arc<Guard>,
     /// Folder of what survives.
     pub state: Arc<PathBuf>,
+    /// The plain address to point others at, as it is bound.
+    pub plain: Option<SocketAddr>,
     /// TLS, where it is on.
     pub encrypted: Option<Encrypted>,
     /// Where settings come from, for those that are changed while thoxd runs.
@@ -59,8 +61,8 @@ pub fn routes(door: Door) -> Routes<()> {
         .route(Inference, GET, "/thox/v1/status", access::status)
         .route(Inference, GET, "/metrics", device::metrics)
         .route(Public, GET, "/openapi.json", device::openapi)
-        .route(Public, POST, "/thox/v1/claim", access::claim)
-        .route(Device, GET, "/thox/v1/claim-code", access::claim_code)
+        .route(Public, POST, "/thox/v1/claim", claim::claim)
+        .route(Device, GET, "/thox/v1/claim-code", claim::claim_code)
         .route(Administration, GET, "/thox/v1/auth", access::auth)
         .route(Administration, PUT, "/thox/v1/auth", access::set_auth)
         .route(Administration, GET, "/thox/v1/keys", access::keys)
@@ -78,6 +80,7 @@ pub fn routes(door: Door) -> Routes<()> {
             access::rotate_key,
         )
         .route(Administration, DELETE, "/thox/v1/data", access::clear_data)
+        .route(Administration, POST, "/thox/v1/reset", claim::reset)
         .with_state(door)
 }
 

@@ -3,7 +3,9 @@
 use super::{
     code::Code,
     file::{CannotRead, Content, Record},
-    secret::{Fingerprint, NoRandomness, Secret, random},
+    key::Key,
+    making::{add, check, internal, new_id, seconds},
+    secret::{Fingerprint, NoRandomness, Secret},
 };
 use crate::state::write_private;
 use arc_swap::ArcSwap;
@@ -13,12 +15,10 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
-use thox_api::{ApiError, Class, ErrorKind, KeyInfo, MakeKey, Scope};
-use tokio_util::sync::CancellationToken;
+use thox_api::{ApiError, ErrorKind, KeyInfo, MakeKey, Scope};
 
 /// All keys and the claim.
 #[derive(Debug)]
@@ -28,29 +28,6 @@ pub struct Keys {
     in_force: ArcSwap<HashMap<Fingerprint, Arc<Key>>>,
     /// Whether a key was used since the file was written.
     is_stale: AtomicBool,
-}
-
-/// A key in force.
-#[derive(Debug)]
-pub struct Key {
-    /// Unique while thoxd runs.
-    pub number: u64,
-    /// Its id.
-    pub id: Arc<str>,
-    /// Its first characters, for the audit log.
-    pub prefix: Arc<str>,
-    /// What it may be used for.
-    pub scope: Scope,
-    /// Whose requests go first.
-    pub class: Class,
-    /// Limits, a minute.
-    pub requests_per_minute: Option<u32>,
-    /// Limits, a minute.
-    pub tokens_per_minute: Option<u32>,
-    expires: Option<u64>,
-    last_used: AtomicU64,
-    fingerprint: Fingerprint,
-    revoked: CancellationToken,
 }
 
 /// Keys that cannot be opened.
@@ -64,13 +41,8 @@ pub enum CannotOpen {
     Randomness(#[from] NoRandomness),
 }
 
-/// A key's last use is kept to the minute: it is shown to people, and each use is no reason to write a file.
-const MINUTE: u64 = 60;
-
-/// More than any household or team needs; each is some hundred bytes of a file that is written whole.
-const MOST_KEYS: usize = 10_000;
-
-const LONGEST_NAME: usize = 64;
+/// In the state folder.
+pub const FILE: &str = "keys.json";
 
 impl Keys {
     /// The keys of a state folder; a new device gets a claim code. A folder that cannot be written is no reason not to
@@ -79,7 +51,7 @@ impl Keys {
     /// # Errors
     /// [`CannotOpen`]
     pub fn open(state: &Path) -> Result<Arc<Self>, CannotOpen> {
-        let file = state.join("keys.json");
+        let file = state.join(FILE);
         let content = match Content::read(&file)? {
             Some(content) => content,
             None => {
@@ -107,12 +79,10 @@ impl Keys {
         let in_force = self.in_force.load();
         let key = in_force.get(&fingerprint)?;
         let now = seconds();
-        let is_good = key.fingerprint.is(&fingerprint) && key.expires.is_none_or(|end| now < end);
-        if !is_good {
+        if !key.is(&fingerprint) || key.is_over(now) {
             return None;
         }
-        if now >= key.last_used.load(Ordering::Relaxed) + MINUTE {
-            key.last_used.store(now, Ordering::Relaxed);
+        if key.use_at(now) {
             self.is_stale.store(true, Ordering::Relaxed);
         }
         Some(Arc::clone(key))
@@ -131,10 +101,7 @@ impl Keys {
     pub fn count(&self) -> usize {
         let now = seconds();
         let in_force = self.in_force.load();
-        in_force
-            .values()
-            .filter(|key| key.expires.is_none_or(|end| now < end))
-            .count()
+        in_force.values().filter(|key| !key.is_over(now)).count()
     }
 
     /// Makes a key. Waits for the disk.
@@ -215,6 +182,20 @@ impl Keys {
         })
     }
 
+    /// Makes the device new: every key ends at once, and another code claims it. Gives the number of keys. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// The change cannot be kept.
+    pub fn forget(&self) -> Result<usize, ApiError> {
+        let code = Code::new().map_err(internal)?;
+        self.change(|content| {
+            let count = content.keys.len();
+            *content = Content::new(&code);
+            Ok(count)
+        })
+    }
+
     /// Writes the last uses, if there are new ones.
     ///
     /// # Errors
@@ -264,7 +245,7 @@ impl Keys {
         self.in_force.store(Arc::clone(&in_force));
         for (fingerprint, key) in old.iter() {
             if !in_force.contains_key(fingerprint) {
-                key.revoked.cancel();
+                key.revoked().cancel();
             }
         }
     }
@@ -275,82 +256,13 @@ impl Keys {
             let key = record
                 .fingerprint()
                 .and_then(|fingerprint| in_force.get(&fingerprint));
-            let used = key.map_or(0, |key| key.last_used.load(Ordering::Relaxed));
-            record.last_used = (used > 0).then_some(used);
+            record.last_used = key.and_then(|key| key.last_used());
         }
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Key {
-    fn new(record: &Record, fingerprint: Fingerprint) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        Self {
-            number: COUNT.fetch_add(1, Ordering::Relaxed),
-            id: record.id.as_str().into(),
-            prefix: record.prefix.as_str().into(),
-            scope: record.scope,
-            class: record.class,
-            requests_per_minute: record.requests_per_minute,
-            tokens_per_minute: record.tokens_per_minute,
-            expires: record.expires,
-            last_used: AtomicU64::new(record.last_used.unwrap_or(0)),
-            fingerprint,
-            revoked: CancellationToken::new(),
-        }
-    }
-
-    /// Cancelled when the key is revoked.
-    #[must_use]
-    pub fn revoked(&self) -> &CancellationToken {
-        &self.revoked
-    }
-}
-
-fn add(content: &mut Content, asked: &MakeKey) -> Result<(Secret, KeyInfo), ApiError> {
-    if content.keys.len() >= MOST_KEYS {
-        let message = format!("there are {MOST_KEYS} keys already: revoke some first.");
-        return Err(ApiError::new(ErrorKind::InvalidRequest, message));
-    }
-    let secret = Secret::new().map_err(internal)?;
-    let record = Record::new(new_id()?, &secret, asked, seconds());
-    let info = record.info();
-    content.keys.push(record);
-    Ok((secret, info))
-}
-
-fn check(asked: &MakeKey) -> Result<(), ApiError> {
-    let invalid = |param: &'static str, message: String| {
-        Err(ApiError::new(ErrorKind::InvalidRequest, message).param(param))
-    };
-    let length = asked.name.chars().count();
-    if !(1..=LONGEST_NAME).contains(&length) || asked.name.chars().any(char::is_control) {
-        return invalid(
-            "name",
-            format!(
-                "`name` has to be 1 to {LONGEST_NAME} characters on one line, such as \"my-app\"."
-            ),
-        );
-    }
-    for (param, value) in [
-        ("expires_in", asked.expires_in),
-        (
-            "requests_per_minute",
-            asked.requests_per_minute.map(u64::from),
-        ),
-        ("tokens_per_minute", asked.tokens_per_minute.map(u64::from)),
-    ] {
-        if value == Some(0) {
-            return invalid(
-                param,
-                format!("`{param}` has to be 1 or more; leave it out for no limit."),
-            );
-        }
-    }
-    Ok(())
 }
 
 fn place(content: &Content, id: &str) -> Result<usize, ApiError> {
@@ -366,175 +278,5 @@ fn unknown(id: &str) -> ApiError {
     ApiError::new(ErrorKind::KeyNotFound, message).param("id")
 }
 
-fn new_id() -> Result<String, ApiError> {
-    let random = random::<8>().map_err(internal)?;
-    Ok(format!("key_{:016x}", u64::from_be_bytes(random)))
-}
-
-fn internal(cause: NoRandomness) -> ApiError {
-    let message = "no key can be made: the system gives no random numbers.";
-    ApiError::new(ErrorKind::Internal, message).cause(cause)
-}
-
-fn seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn asked(name: &str) -> MakeKey {
-        serde_json::from_value(serde_json::json!({ "name": name })).unwrap()
-    }
-
-    #[test]
-    fn a_key_is_found_until_it_is_revoked_and_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        let (secret, info) = keys.make(&asked("my-app")).unwrap();
-        let found = keys.find(secret.reveal()).unwrap();
-        assert_eq!((&*found.id, found.scope), (&*info.id, Scope::Inference));
-        let text = fs::read_to_string(folder.path().join("keys.json")).unwrap();
-        assert!(
-            !text.contains(secret.reveal()),
-            "the key itself is kept nowhere"
-        );
-        drop(keys);
-        let keys = Keys::open(folder.path()).unwrap();
-        let found = keys.find(secret.reveal()).unwrap();
-        assert!(keys.list()[0].last_used.is_some());
-        keys.revoke(&info.id).unwrap();
-        assert!(found.revoked().is_cancelled(), "requests under way end");
-        assert!(keys.find(secret.reveal()).is_none());
-        assert_eq!(
-            keys.revoke(&info.id).unwrap_err().kind,
-            ErrorKind::KeyNotFound
-        );
-        assert!(
-            Keys::open(folder.path())
-                .unwrap()
-                .find(secret.reveal())
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn rotating_keeps_all_but_the_secret() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        let mut wanted = asked("ci");
-        wanted.requests_per_minute = Some(7);
-        let (old, info) = keys.make(&wanted).unwrap();
-        let held = keys.find(old.reveal()).unwrap();
-        let (new, rotated) = keys.rotate(&info.id).unwrap();
-        assert!(held.revoked().is_cancelled() && keys.find(old.reveal()).is_none());
-        assert_eq!(
-            keys.find(new.reveal()).unwrap().requests_per_minute,
-            Some(7)
-        );
-        assert_eq!((&*rotated.name, keys.count()), ("ci", 1));
-        assert_ne!(rotated.id, info.id);
-    }
-
-    #[test]
-    fn an_expired_key_is_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        let mut short = asked("short");
-        short.expires_in = Some(1);
-        let (secret, _) = keys.make(&short).unwrap();
-        assert!(keys.find(secret.reveal()).is_some());
-        std::thread::sleep(std::time::Duration::from_millis(1100));
-        assert!(keys.find(secret.reveal()).is_none());
-        assert_eq!((keys.count(), keys.list().len()), (0, 1));
-    }
-
-    #[test]
-    fn the_code_gives_one_admin_key_and_no_second() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        let code = keys.claim_code().unwrap().to_string();
-        assert_eq!(
-            Keys::open(folder.path())
-                .unwrap()
-                .claim_code()
-                .unwrap()
-                .to_string(),
-            code,
-            "a restart makes no new one"
-        );
-        for wrong in ["", "0000-0000x", "AAAA-AAAA"] {
-            assert_eq!(
-                keys.claim(wrong, "me").unwrap_err().kind,
-                ErrorKind::WrongClaimCode
-            );
-        }
-        assert!(!keys.is_claimed());
-        let (secret, info) = keys.claim(&code.to_lowercase(), "me").unwrap();
-        assert_eq!(info.scope, Scope::Admin);
-        assert!(keys.find(secret.reveal()).is_some() && keys.is_claimed());
-        assert_eq!(
-            keys.claim(&code, "thief").unwrap_err().kind,
-            ErrorKind::AlreadyClaimed
-        );
-        let again = Keys::open(folder.path()).unwrap();
-        assert!(again.is_claimed() && again.claim_code().is_none());
-    }
-
-    #[test]
-    fn keys_that_cannot_be_read_are_not_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("keys.json");
-        Keys::open(folder.path())
-            .unwrap()
-            .make(&asked("a"))
-            .unwrap();
-        let good = fs::read_to_string(&file).unwrap();
-        for broken in [
-            good[..good.len() / 2].to_owned(),
-            good.replace("\"version\": 1", "\"version\": 2"),
-            good.replace("\"sha256\": \"", "\"sha256\": \"x"),
-            good.replace("\"claim_code\"", "\"code\""),
-            String::new(),
-        ] {
-            fs::write(&file, &broken).unwrap();
-            let error = Keys::open(folder.path()).unwrap_err().to_string();
-            assert!(error.contains("keys.json"), "{error}");
-            assert_eq!(fs::read_to_string(&file).unwrap(), broken, "left as it was");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_written_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        let (secret, info) = keys.make(&asked("a")).unwrap();
-        fs::create_dir(folder.path().join("keys.json.new")).unwrap();
-        assert!(keys.make(&asked("b")).is_err());
-        assert!(keys.revoke(&info.id).is_err());
-        assert!(keys.find(secret.reveal()).is_some());
-        assert_eq!(keys.list().len(), 1);
-    }
-
-    #[test]
-    fn names_and_limits_are_checked() {
-        let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
-        for name in ["", "a\nb", &"x".repeat(65)] {
-            assert_eq!(
-                keys.make(&asked(name)).unwrap_err().param.as_deref(),
-                Some("name")
-            );
-        }
-        let mut none = asked("a");
-        none.tokens_per_minute = Some(0);
-        assert_eq!(
-            keys.make(&none).unwrap_err().param.as_deref(),
-            Some("tokens_per_minute")
-        );
-    }
-}
+mod tests;

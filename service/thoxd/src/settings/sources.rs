@@ -33,6 +33,9 @@ pub struct Sources {
     pub root: PathBuf,
 }
 
+/// What thoxd and `thox config set` write on a device.
+const DROP_IN: &str = "etc/thox/config.d/90-thox.toml";
+
 impl Sources {
     /// The environment and the files of this process.
     #[must_use]
@@ -57,8 +60,15 @@ impl Sources {
             self.account.config_file(&self.environment),
         ) {
             (Some(file), _) | (None, Some(file)) => file,
-            (None, None) => self.root.join("etc/thox/config.d/90-thox.toml"),
+            (None, None) => self.root.join(DROP_IN),
         }
+    }
+
+    /// The file that is thoxd's own to write and to delete; none where a person's file takes its place.
+    #[must_use]
+    pub fn own_drop_in(&self) -> Option<PathBuf> {
+        let own = self.root.join(DROP_IN);
+        (self.file_to_edit() == own).then_some(own)
     }
 
     /// Whether `file` is one that is read where no `--config` is given.

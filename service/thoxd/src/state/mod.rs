@@ -48,6 +48,44 @@ pub fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Deletes a file; tells whether there was one. After a power cut it does not come back.
+///
+/// # Errors
+/// The system's reason.
+pub fn remove(file: &Path) -> io::Result<bool> {
+    gone(file, fs::remove_file(file))
+}
+
+/// The same for a folder and all that is in it.
+///
+/// # Errors
+/// The system's reason.
+pub fn remove_folder(folder: &Path) -> io::Result<bool> {
+    gone(folder, fs::remove_dir_all(folder))
+}
+
+/// Renames a file within its folder, for good.
+///
+/// # Errors
+/// The system's reason.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder_of(to)
+}
+
+fn gone(path: &Path, removed: io::Result<()>) -> io::Result<bool> {
+    match removed {
+        Ok(()) => sync_folder_of(path).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +107,19 @@ mod tests {
             1,
             "nothing is left aside"
         );
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_and_what_is_not_there_is_no_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a/b/keys.json");
+        write_private(&file, b"one").unwrap();
+        assert!(remove(&file).unwrap() && !remove(&file).unwrap());
+        write_private(&file, b"two").unwrap();
+        let above = folder.path().join("a");
+        assert!(remove(&above).is_err(), "a folder is no file");
+        assert!(remove_folder(&above).unwrap() && !remove_folder(&above).unwrap());
+        assert!(!above.exists());
     }
 
     #[test]

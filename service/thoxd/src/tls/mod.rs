@@ -20,7 +20,7 @@ mod tests;
 pub use names::Names;
 pub use problem::CannotServe;
 
-use crate::settings;
+use crate::{settings, state::remove_folder};
 use clock::now;
 use device::Device;
 use own::Own;
@@ -28,7 +28,7 @@ use rustls::ServerConfig;
 use served::{Certified, Served};
 use std::{
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -53,8 +53,14 @@ struct Shared {
 }
 
 enum Source {
-    Device { device: Device, names: Mutex<Names> },
+    Device(Mutex<Kept>),
     Own(Own),
+}
+
+/// The device's own key, and what its certificate has to be for.
+struct Kept {
+    device: Device,
+    names: Names,
 }
 
 impl fmt::Debug for Tls {
@@ -80,10 +86,12 @@ impl Tls {
                 (Source::Own(own), certified)
             }
             (None, _) | (_, None) => {
-                let device = Device::open(state_dir.join("tls"))?;
+                let device = Device::open(folder(state_dir))?;
                 let certified = device.certified(&names, now())?;
-                let names = Mutex::new(names);
-                (Source::Device { device, names }, certified)
+                (
+                    Source::Device(Mutex::new(Kept { device, names })),
+                    certified,
+                )
             }
         };
         let served = Arc::new(Served::new(certified));
@@ -109,16 +117,36 @@ impl Tls {
     /// The device's names and addresses have changed: where its certificate lacks one of them, a new one of the same
     /// key serves the next handshake. A user's own certificate stays as it is. It waits for the disk where one is made.
     pub fn set_names(&self, names: Names) {
-        let Source::Device {
-            device,
-            names: current,
-        } = &self.0.source
-        else {
+        let Source::Device(kept) = &self.0.source else {
             return;
         };
-        let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = names;
-        self.renew(device, &current, now());
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.names = names;
+        self.renew(&kept, now());
+    }
+
+    /// Deletes the device's own key and makes another, with which the next handshake is answered; a user's own
+    /// certificate is served on. Waits for the disk.
+    ///
+    /// # Errors
+    /// The old key cannot be deleted or the new one not be kept; the old one is served on.
+    pub fn forget_key(&self, state_dir: &Path) -> Result<(), CannotServe> {
+        let folder = folder(state_dir);
+        let remove = || {
+            remove_folder(&folder).map_err(|cause| CannotServe::State {
+                path: folder.clone(),
+                cause,
+            })
+        };
+        let Source::Device(kept) = &self.0.source else {
+            return remove().map(drop);
+        };
+        // Held, so that nobody renews the old certificate into the folder that goes.
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        remove()?;
+        kept.device = Device::open(folder)?;
+        self.serve(kept.device.issue(&kept.names, now())?);
+        Ok(())
     }
 
     /// SHA-256 over the key (the certificate's SubjectPublicKeyInfo, as in RFC 7469) in 64 hexadecimal digits; the same
@@ -126,6 +154,12 @@ impl Tls {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.0.served.current().leaf.fingerprint()
+    }
+
+    /// Whether the certificate is of the device's own making, and not the user's.
+    #[must_use]
+    pub fn is_of_device(&self) -> bool {
+        matches!(self.0.source, Source::Device(_))
     }
 
     /// Whether nobody but its own key vouches for the certificate.
@@ -150,9 +184,9 @@ impl Tls {
 
     fn look(&self, now: u64) {
         match &self.0.source {
-            Source::Device { device, names } => {
-                let names = names.lock().unwrap_or_else(PoisonError::into_inner);
-                self.renew(device, &names, now);
+            Source::Device(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                self.renew(&kept, now);
             }
             Source::Own(own) => {
                 if let Some(certified) = own.look(now) {
@@ -162,7 +196,8 @@ impl Tls {
         }
     }
 
-    fn renew(&self, device: &Device, names: &Names, now: u64) {
+    fn renew(&self, kept: &Kept, now: u64) {
+        let Kept { device, names } = kept;
         if device.is_good(&self.0.served.current(), names, now) {
             return;
         }
@@ -180,4 +215,10 @@ impl Tls {
             "a new certificate is in force"
         );
     }
+}
+
+/// Where the device's own key is.
+#[must_use]
+pub fn folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("tls")
 }

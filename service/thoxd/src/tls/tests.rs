@@ -413,3 +413,19 @@ fn own_certificates_of_authorities_are_not_self_signed() {
     assert_eq!(certified.leaf.not_before, RELEASED);
     assert_eq!(certified.leaf.not_after, 2_558_995_200);
 }
+
+#[test]
+fn a_forgotten_key_is_another_at_once_and_after_a_restart() {
+    let root = tempfile::tempdir().unwrap();
+    let settings = settings::parse_text("").unwrap().tls;
+    let tls = Tls::open(&settings, root.path(), usual()).unwrap();
+    let (old, expires) = (tls.fingerprint(), tls.expires());
+    fs::write(folder(root.path()).join("key.pem.broken"), "older").unwrap();
+    tls.forget_key(root.path()).unwrap();
+    let new = tls.fingerprint();
+    assert!(new != old && tls.expires() >= expires);
+    assert!(has(&tls.0.served.current(), "thox.local"));
+    assert_eq!(fs::read_dir(folder(root.path())).unwrap().count(), 2);
+    let again = Tls::open(&settings, root.path(), usual()).unwrap();
+    assert_eq!(again.fingerprint(), new);
+}

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use thox_api::{
     ApiError, AuthStatus, BackendHealth, BackendState, CircuitState, Claim, ClaimCode, Class,
     DataCleared, DecisionRecord, DeviceStatus, ErrorKind, Explanation, Health, KeyDeleted, KeyInfo,
-    KeyList, MakeKey, ModelList, ModelObject, NewKey, OverallStatus, RouteChoice, RouterBackend,
-    RouterModel, RouterRules, RouterStatus, Scope, SetAuth, StreamEvent, TlsStatus,
+    KeyList, MakeKey, ModelList, ModelObject, NewKey, OverallStatus, Reset, ResetDone, RouteChoice,
+    RouterBackend, RouterModel, RouterRules, RouterStatus, Scope, SetAuth, StreamEvent, TlsStatus,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -218,18 +218,17 @@ fn keys_and_the_device_are_described() {
         tokens_per_minute: Some(1),
     };
     always("Key", &info);
-    always(
-        "NewKey",
-        &NewKey {
-            key: String::new(),
-            info: info.clone(),
-        },
-    );
+    let new = |warning: Option<String>| NewKey {
+        key: String::new(),
+        warning,
+        info: info.clone(),
+    };
+    describes("NewKey", &new(Some(text())), &new(None));
     always(
         "KeyList",
         &KeyList {
             object: "list".to_owned(),
-            data: vec![info],
+            data: vec![info.clone()],
         },
     );
     always(
@@ -240,21 +239,22 @@ fn keys_and_the_device_are_described() {
             deleted: true,
         },
     );
-    always(
-        "AuthStatus",
-        &AuthStatus {
-            enabled: true,
-            claimed: true,
-            keys: 1,
-            tls: true,
-        },
-    );
+    let auth = |warning: Option<String>| AuthStatus {
+        enabled: true,
+        claimed: true,
+        keys: 1,
+        tls: true,
+        warning,
+    };
+    describes("AuthStatus", &auth(Some(text())), &auth(None));
     always("SetAuth", &SetAuth { enabled: true });
     always(
         "ClaimCode",
         &ClaimCode {
             code: None,
             claimed: true,
+            page: None,
+            tls_fingerprint: None,
         },
     );
     always(
@@ -306,6 +306,27 @@ fn keys_and_the_device_are_described() {
         &Claim {
             code: String::new(),
             name: None,
+        },
+    );
+}
+
+#[test]
+fn a_reset_is_described() {
+    let reset = |keep_models| Reset {
+        confirm: text(),
+        keep_models,
+    };
+    describes("Reset", &reset(true), &reset(false));
+    always(
+        "ResetDone",
+        &ResetDone {
+            name: text(),
+            keys: 1,
+            audit_lines: 1,
+            settings: None,
+            tls_fingerprint: None,
+            left_to_system: text(),
+            restart_needed: true,
         },
     );
 }

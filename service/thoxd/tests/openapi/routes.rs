@@ -41,6 +41,7 @@ fn service() -> (Routes<()>, TempDir) {
         gateway: Gateway::new(worlds, Arc::new(Ledger::default())),
         guard: Guard::new(&settings, keys, Lan::new(&[]), audit),
         server: Arc::new(settings.server),
+        plain: None,
         encrypted: None,
         state: Arc::new(folder.path().to_owned()),
         sources: Arc::new(sources),
