@@ -160,6 +160,8 @@ pub struct DeviceStatus {
     pub name: String,
     /// thoxd's version.
     pub version: String,
+    /// This run of thoxd: another one after each start.
+    pub instance: String,
     /// All names and addresses under which it may be asked.
     pub names: Vec<String>,
     /// TLS, where it is on.

@@ -1,14 +1,15 @@
 //! Keys, claiming, authentication, what was kept of requests, the device itself.
 
 use super::{
-    device::{internal, json},
+    device::json,
+    document::{document, on_disk},
     error::Refused,
-    inference::{must_be_json, read},
     routes::{Door, Encrypted},
+    settings,
 };
 use crate::{
     keys::Secret,
-    settings::{self, InvalidKey, Key, Sources},
+    settings::{Edit, Live},
 };
 use axum::{
     body::Body,
@@ -16,7 +17,6 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use thox_api::{
     ApiError, AuthStatus, Claim, ClaimCode, DataCleared, DeviceStatus, ErrorKind, KeyDeleted,
@@ -33,6 +33,7 @@ pub async fn status(State(door): State<Door>) -> Result<Response, Refused> {
         &DeviceStatus {
             name: door.guard.lan.name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: door.instance.to_string(),
             names: names.chain(addresses).collect(),
             tls: door.encrypted.as_ref().map(tls_status),
         },
@@ -51,8 +52,8 @@ pub async fn set_auth(
     body: Body,
 ) -> Result<Response, Refused> {
     let SetAuth { enabled } = document(&door, &headers, body).await?;
-    let sources = Arc::clone(&door.sources);
-    on_disk(move || keep_auth(&sources, enabled)).await?;
+    let settings = Arc::clone(&door.settings);
+    on_disk(move || keep_auth(&settings, enabled)).await?;
     door.guard.lock(enabled);
     json(StatusCode::OK, &auth_status(&door))
 }
@@ -146,23 +147,12 @@ pub async fn clear_data(State(door): State<Door>) -> Result<Response, Refused> {
 }
 
 /// Writes the setting, so that it holds after a restart too.
-fn keep_auth(sources: &Sources, enabled: bool) -> Result<(), ApiError> {
-    let word = if enabled { "true" } else { "false" };
-    let fail = |cause: String| {
-        let message = format!(
-            "auth.enabled cannot be changed: {cause}. Nothing was changed; `thox config set auth.enabled {word}` on the device tells more."
-        );
-        ApiError::new(ErrorKind::Internal, message)
-    };
-    let key: Key = "auth.enabled"
-        .parse()
-        .map_err(|error: InvalidKey| fail(error.to_string()))?;
-    let change = settings::set(sources, &sources.file_to_edit(), &key, word)
-        .map_err(|error| fail(error.to_string()))?;
-    match change.overridden_by {
-        None => Ok(()),
-        Some(origin) => Err(fail(format!("{origin} sets it too, and comes later"))),
-    }
+fn keep_auth(settings: &Live, enabled: bool) -> Result<(), ApiError> {
+    let key = settings::parse("auth.enabled")?;
+    settings
+        .change(&key, &Edit::Set(enabled.into()))
+        .map(drop)
+        .map_err(|refused| settings::to_api(&refused))
 }
 
 fn auth_status(door: &Door) -> AuthStatus {
@@ -186,30 +176,4 @@ fn tls_status(encrypted: &Encrypted) -> TlsStatus {
 fn new_key(status: StatusCode, (secret, info): (Secret, KeyInfo)) -> Result<Response, Refused> {
     let key = secret.reveal().to_owned();
     json(status, &NewKey { key, info })
-}
-
-/// The JSON document that a request brings.
-async fn document<T: DeserializeOwned>(
-    door: &Door,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<T, ApiError> {
-    must_be_json(headers)?;
-    let bytes = read(body, door).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let message = format!(
-            "the body cannot be read: {error}. GET /openapi.json tells what this route takes."
-        );
-        ApiError::new(ErrorKind::InvalidRequest, message)
-    })
-}
-
-/// Waits for the disk where no other request waits with it.
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, Refused> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(error) => Err(internal(&error)),
-    }
 }
