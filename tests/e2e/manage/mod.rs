@@ -1,9 +1,4 @@
 //! What an owner does to a device: models that come and go, settings, the log, the restart.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what fails here is the test"
-)]
 
 mod command_line;
 mod downloads;
