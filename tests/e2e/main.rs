@@ -8,6 +8,7 @@
 //! - `tls`: the encrypted port, its certificates, HTTP/2, and how many connections one client may have
 //! - `rfc6455`: the WebSocket frame by frame, right and wrong, in the order of Autobahn's groups
 //! - `soak`: minutes of broken connections, only where asked for
+//! - `manage`: models that come and go, settings, the log, the restart
 //! - `stage`: one thoxd and its engines, as most tests want them
 
 #[cfg(test)]
@@ -32,6 +33,8 @@ mod fallback;
 mod faults;
 #[cfg(test)]
 mod first_run;
+#[cfg(test)]
+mod manage;
 #[cfg(test)]
 mod models;
 #[cfg(test)]

@@ -170,6 +170,9 @@ pub struct DeviceStatus {
     pub name: String,
     /// thoxd's version.
     pub version: String,
+    /// This run of thoxd: another one after each start; empty where an older thoxd does not tell.
+    #[serde(default)]
+    pub instance: String,
     /// All names and addresses under which it may be asked.
     pub names: Vec<String>,
     /// TLS, where it is on.

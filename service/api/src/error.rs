@@ -29,6 +29,16 @@ pub enum ErrorKind {
     AlreadyClaimed,
     /// There is no key of that id.
     KeyNotFound,
+    /// There is no download of that id.
+    DownloadNotFound,
+    /// There is no setting of that key.
+    SettingNotFound,
+    /// The registry of a model is not on the list `downloads.registries`.
+    RegistryNotAllowed,
+    /// A setting cannot be changed as it is: a later source has it, or only whoever is on the device may.
+    SettingFixed,
+    /// The settings as they stand now are not valid.
+    InvalidSettings,
     /// The key was revoked or authentication changed while the reply was on its way.
     KeyRevoked,
     /// No such route.
@@ -39,7 +49,7 @@ pub enum ErrorKind {
     UnsupportedMediaType,
     /// The route takes a WebSocket handshake and nothing else.
     UpgradeRequired,
-    /// The body is larger than `server.max_body`.
+    /// The body is larger than `server.max_body`, or than a route of administration takes.
     BodyTooLarge,
     /// The client was too slow to send its request.
     RequestTimeout,
@@ -128,6 +138,27 @@ impl ErrorKind {
             Self::WrongClaimCode => row(403, CLIENT, "wrong_claim_code", -32003, "WrongClaimCode"),
             Self::AlreadyClaimed => row(409, CLIENT, "already_claimed", -32009, "AlreadyClaimed"),
             Self::KeyNotFound => row(404, CLIENT, "key_not_found", -32602, "KeyNotFound"),
+            Self::DownloadNotFound => row(
+                404,
+                CLIENT,
+                "download_not_found",
+                -32602,
+                "DownloadNotFound",
+            ),
+            Self::SettingNotFound => {
+                row(404, CLIENT, "setting_not_found", -32602, "SettingNotFound")
+            }
+            Self::RegistryNotAllowed => row(
+                400,
+                CLIENT,
+                "registry_not_allowed",
+                -32602,
+                "RegistryNotAllowed",
+            ),
+            Self::SettingFixed => row(409, CLIENT, "setting_fixed", -32009, "SettingFixed"),
+            Self::InvalidSettings => {
+                row(409, CLIENT, "invalid_settings", -32009, "InvalidSettings")
+            }
             Self::KeyRevoked => row(401, CLIENT, "key_revoked", -32001, "KeyRevoked"),
             Self::UnknownPath => row(404, CLIENT, "not_found", -32601, "UnknownPath"),
             Self::MethodNotAllowed => row(

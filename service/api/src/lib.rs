@@ -1,24 +1,29 @@
 //! What goes over the wire: the error table and the replies of the device's own routes. No I/O.
 //!
 //! - [`access`]: authentication, keys, claiming, the device itself.
+//! - [`downloads`]: models that come and go; [`settings`]; [`running`]: the log and the restart.
 //! - [`error`]: every kind of failure with its HTTP status and its names in each protocol.
 //! - [`health`], [`models`], [`router`]: the replies of `/health`, `/v1/models` and `/router/status`.
 //! - [`reset`]: giving the device back as it was new.
 //! - [`stream`]: the events of the WebSocket `/v1/stream`.
 
 pub mod access;
+pub mod downloads;
 pub mod error;
 pub mod health;
 pub mod models;
 pub mod reset;
 pub mod router;
+pub mod running;
+pub mod settings;
 pub mod stream;
 
 pub use access::{
     AuthStatus, Claim, ClaimCode, Class, DataCleared, DeviceStatus, KeyDeleted, KeyInfo, KeyList,
     MakeKey, NewKey, Scope, SetAuth, TlsStatus,
 };
-pub use error::{ApiError, ErrorBody, ErrorKind};
+pub use downloads::{Download, DownloadList, DownloadState, ModelAction, ModelChanged, NamedModel};
+pub use error::{ApiError, ErrorBody, ErrorKind, ErrorObject};
 pub use health::{BackendHealth, BackendState, Health, OverallStatus};
 pub use models::{ModelList, ModelObject};
 pub use reset::{Reset, ResetDone};
@@ -26,4 +31,6 @@ pub use router::{
     CircuitState, DecisionRecord, Explanation, RouteChoice, RouterBackend, RouterModel,
     RouterRules, RouterStatus,
 };
+pub use running::{LogLevel, LogLine, Restarting};
+pub use settings::{Effect, SetSetting, Setting, SettingList};
 pub use stream::StreamEvent;

@@ -1,6 +1,7 @@
 //! The decisions of thoxd, pure: no clock, no network, no task; time and the state of the world come in as arguments.
 //!
 //! - [`parameters`]: how large a model is, `7B`.
+//! - [`model_name`]: a model's name in a registry.
 //! - [`engine`]: what kinds of engine there are and what each can do by its nature.
 //! - [`capability`]: what a request needs and a model can do.
 //! - [`catalog`]: what a public model name means on each engine.
@@ -20,6 +21,7 @@ pub mod catalog;
 pub mod circuit;
 pub mod engine;
 pub mod limits;
+pub mod model_name;
 pub mod nearest;
 pub mod network;
 pub mod parameters;
@@ -28,6 +30,7 @@ pub mod world;
 
 pub use capability::{Capabilities, Capability};
 pub use engine::{Endpoint, EngineKind};
+pub use model_name::{Digest, ModelName, Registry};
 pub use parameters::ParameterCount;
 pub use route::{Ask, Decision, Reason, Refusal, route};
 pub use world::World;

@@ -150,6 +150,15 @@ pub(crate) fn remark(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Shows how far something is in a line of the standard error that the next one takes the place of; for people alone.
+pub(crate) fn progress(text: &str) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[K{}", shown(text));
+        let _ = stderr.flush();
+    }
+}
+
 /// Writes a question, behind which is typed, to the standard error.
 pub(crate) fn question(text: &str) {
     let mut stderr = io::stderr().lock();

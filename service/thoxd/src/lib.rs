@@ -4,7 +4,8 @@
 //!
 //! - 6 [`daemon`]: starts everything and owns shutdown;
 //! - 5 [`http`], [`ws`]: doors, which translate a protocol into floor 4's calls and decide nothing;
-//! - 4 [`gateway`]: the one path of a request; [`mod@reset`]: gives the device back as it was new;
+//! - 4 [`gateway`]: the one path of a request; [`models`]: what is done to an engine's models; [`mod@reset`]: gives the
+//!   device back as it was new;
 //! - 3 [`world`]: snapshots of what is there; [`guard`]: who may do what;
 //! - 2 [`engine`]: the engines as they behave over HTTP; [`keys`]: API keys; [`lan`]: the device's names and networks;
 //!   [`tls`]: the certificate of the encrypted port;
@@ -19,6 +20,7 @@ pub mod http;
 pub mod keys;
 pub mod lan;
 pub mod lifetime;
+pub mod models;
 pub mod observe;
 pub mod reset;
 pub mod settings;

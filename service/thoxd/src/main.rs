@@ -2,9 +2,15 @@
 
 use anyhow::Context;
 use clap::Parser;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Duration,
+};
 use thoxd::{
-    daemon, observe, reset,
+    daemon::{self, Ended},
+    observe, reset,
     settings::{Settings, Sources},
 };
 
@@ -42,21 +48,35 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let mut sources = Sources::of_process();
     sources.config = arguments.config;
     sources.set = arguments.set;
-    let mut settings = Settings::load(&sources)?.settings;
+    let mut loaded = Settings::load(&sources)?;
     if arguments.check {
         return Ok(());
     }
-    observe::log::start(&settings.log.level)
-        .map_err(|error| anyhow::anyhow!("log.level = \"{}\": {error}", settings.log.level))?;
-    if reset::finish(&settings.state_dir, &sources)? {
-        settings = Settings::load(&sources)?.settings;
+    // Now, since an update may have put another file in its place by the time it is needed.
+    let program = std::env::current_exe().context("this program cannot be found")?;
+    let level = loaded.settings.log.level.clone();
+    let log = observe::log::start(&level)
+        .map_err(|error| anyhow::anyhow!("log.level = \"{level}\": {error}"))?;
+    if reset::finish(&loaded.settings.state_dir, &sources)? {
+        loaded = Settings::load(&sources)?;
     }
     let runtime = runtime()?;
-    let ended = runtime.block_on(async { tokio::spawn(daemon::run(settings, sources)).await });
+    let ended = runtime.block_on(async { tokio::spawn(daemon::run(loaded, sources, log)).await });
     // What is left is dropped here; a computation of the starter's that does not notice at once is not waited for.
     runtime.shutdown_timeout(LAST_POLLS);
-    ended??;
-    Ok(())
+    match ended?? {
+        Ended::Stopped => Ok(()),
+        Ended::Restart => Err(start_anew(&program)),
+    }
+}
+
+/// Becomes the same program with the same arguments and environment; the process stays the same for whoever watches
+/// over it. What was open is closed on the way. Returns only if it fails.
+fn start_anew(program: &Path) -> anyhow::Error {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_else(|| program.into());
+    let error = Command::new(program).arg0(name).args(arguments).exec();
+    anyhow::anyhow!("{} cannot be started anew: {error}", program.display())
 }
 
 /// Keys and prompts are in this process's memory: no core dump of it, and no other program of the same user that reads

@@ -1,6 +1,6 @@
 //! Pages: a foreign one cannot ask, a rebinding name is no name of ours, a listed one can do its work.
 
-use super::{Owned, chat, routes, send};
+use super::{Owned, chat, filled, routes, send};
 use crate::stage::Stage;
 use serde_json::{Value, json};
 use thox_tests::client::request;
@@ -43,7 +43,7 @@ async fn every_route_with_every_host_and_origin() {
     let (mut asked, mut refused) = (0, 0);
     let before = device.admin("GET", "/thox/v1/keys", None).await.json();
     for (_, path, body) in routes(address).await {
-        let path = path.replace("{id}", "thox-coder");
+        let path = filled(&path, "thox-coder");
         for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS"] {
             for (host, is_ours) in &hosts {
                 for (origin, is_own_page) in origins(host) {

@@ -1,6 +1,6 @@
 //! Every route with every credential in every place: what passes is what may, and nothing changes without right.
 
-use super::{Owned, routes, send, with_key};
+use super::{Owned, filled, routes, send, with_key};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -41,6 +41,10 @@ fn is_administration(path: &str) -> bool {
         "/thox/v1/keys",
         "/thox/v1/data",
         "/thox/v1/reset",
+        "/thox/v1/models",
+        "/thox/v1/settings",
+        "/thox/v1/logs",
+        "/thox/v1/restart",
     ]
     .iter()
     .any(|start| path.starts_with(start))
@@ -51,13 +55,15 @@ fn is_public(path: &str) -> bool {
 }
 
 /// What must be the same before and after a request that may change nothing.
-async fn state(device: &Owned) -> (Value, Value) {
+async fn state(device: &Owned) -> [Value; 4] {
     let mut keys = device.admin("GET", "/thox/v1/keys", None).await.json();
     for key in keys["data"].as_array_mut().unwrap() {
         key["last_used"] = Value::Null;
     }
     let auth = device.admin("GET", "/thox/v1/auth", None).await.json();
-    (keys, auth)
+    let settings = device.admin("GET", "/thox/v1/settings", None).await.json();
+    let status = device.admin("GET", "/thox/v1/status", None).await.json();
+    [keys, auth, settings, status["instance"].clone()]
 }
 
 #[tokio::test]
@@ -102,7 +108,7 @@ async fn every_route_with_every_credential() {
                         // What may change something does: other tests see to it.
                         continue;
                     }
-                    let path = path.replace("{id}", "thox-coder");
+                    let path = filled(&path, "thox-coder");
                     let bearer = key.map(|key| format!("Bearer {key}"));
                     let cookie = key.map(|key| format!("api_key={key}; key={key}"));
                     let mut asked_path = path.clone();
@@ -163,6 +169,10 @@ async fn every_route_with_every_credential() {
         }
         assert_eq!(state(&device).await, before, "nothing has changed");
     }
+    let journal = device.stage.engine.journal();
+    for verb in ["/api/pull", "/api/generate", "/api/embed", "/api/delete"] {
+        assert!(journal.to(verb).is_empty(), "{verb} has reached the engine");
+    }
     assert!(
         asked > 900 && passed > 200 && refused > 300,
         "{asked} {passed} {refused}"
@@ -179,7 +189,7 @@ async fn an_unclaimed_device_is_closed() {
     let stage = crate::stage::Stage::of(thox_tests::doubles::Kind::Ollama).await;
     for (method, path, body) in routes(stage.address()).await {
         if is_administration(&path) {
-            let path = path.replace("{id}", "key_0");
+            let path = filled(&path, "key_0");
             for key in ["", "not-required", &format!("sk-{}", "0".repeat(43))] {
                 let reply = with_key(stage.address(), &method, &path, body.as_ref(), key).await;
                 assert!(

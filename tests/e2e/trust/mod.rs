@@ -121,8 +121,13 @@ pub(crate) async fn routes(address: SocketAddr) -> Vec<(String, String, Option<V
             routes.push((method.to_uppercase(), path.clone(), body));
         }
     }
-    assert!(routes.len() >= 23, "{routes:?}");
+    assert!(routes.len() >= 36, "{routes:?}");
     routes
+}
+
+/// A path with its parameters filled in; a setting's key is one that there is.
+pub(crate) fn filled(path: &str, id: &str) -> String {
+    path.replace("{id}", id).replace("{key}", "server.max_body")
 }
 
 pub(crate) fn chat() -> Value {

@@ -3,7 +3,7 @@
 
 use super::double::State;
 use super::fault::Fault;
-use super::journal::{Outcome, Seen, Stage, is_generation};
+use super::journal::{Outcome, Seen, Stage, purpose};
 use super::reply::{Event, Reply};
 use super::script::Delivery;
 use crate::http1::{Framing, fill, read_body, read_request_head};
@@ -34,7 +34,7 @@ pub(crate) async fn serve(mut stream: TcpStream, state: &State) {
         let Some(seen) = read_request(&mut stream, &mut buffer).await else {
             return;
         };
-        let fault = state.take_fault(is_generation(&seen.path));
+        let fault = state.take_fault(purpose(&seen));
         if fault == Some(Fault::StaleConnection) && !is_fresh {
             return;
         }
@@ -295,6 +295,9 @@ impl<W: AsyncWrite + Unpin> Writing<'_, W> {
             }
             pending.push(event.clone());
             self.deliver(&mut pending, false).await?;
+            if let Some(model) = &event.brings {
+                self.state.add_model(model);
+            }
         }
         self.finish(pending, Vec::new()).await
     }

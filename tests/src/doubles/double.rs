@@ -1,8 +1,9 @@
 //! One double: its socket, its state, and the switches that a test turns.
 
 use super::connection::serve;
-use super::fault::{Fault, Faults};
+use super::fault::{Fault, Faults, Purpose};
 use super::journal::{Cancelled, Journal, Seen};
+use super::model::Model;
 use super::reply::Reply;
 use super::script::Script;
 use super::trtllm::Branch;
@@ -87,8 +88,8 @@ impl State {
         self.deaths.subscribe()
     }
 
-    pub(crate) fn take_fault(&self, is_generation: bool) -> Option<Fault> {
-        self.faults.lock().unwrap().take(is_generation)
+    pub(crate) fn take_fault(&self, purpose: Purpose) -> Option<Fault> {
+        self.faults.lock().unwrap().take(purpose)
     }
 
     pub(crate) fn resident(&self) -> Vec<String> {
@@ -99,6 +100,20 @@ impl State {
 
     pub(crate) fn load(&self, name: &str) {
         self.resident.lock().unwrap().insert(name.to_owned(), None);
+    }
+
+    /// A model that has been pulled.
+    pub(crate) fn add_model(&self, model: &Model) {
+        self.change_script(|script| {
+            script.models.retain(|known| known.name != model.name);
+            script.models.push(model.clone());
+        });
+    }
+
+    /// A model that is on the disk no more.
+    pub(crate) fn remove_model(&self, name: &str) {
+        self.change_script(|script| script.models.retain(|known| known.name != name));
+        self.resident.lock().unwrap().remove(name);
     }
 
     /// The engine's answer.
@@ -239,6 +254,11 @@ impl Double {
         (faults.probes, faults.probe_times) = (Some(fault), None);
     }
 
+    /// Each pull, load, unload and delete fails like this until [`Double::heal`] (Ollama).
+    pub fn fault_verbs(&self, fault: Fault) {
+        self.state.faults.lock().unwrap().verbs = Some(fault);
+    }
+
     /// The next so many requests that are no generations fail like this, the ones after them work.
     pub fn fault_probes_times(&self, fault: Fault, times: usize) {
         let mut faults = self.state.faults.lock().unwrap();
@@ -284,6 +304,15 @@ impl Double {
         });
         let task = tokio::spawn(accept(listener.await, Arc::clone(&self.state)));
         *self.listening.lock().unwrap() = Some(task);
+    }
+
+    /// Waits until so many pulls were cancelled in all.
+    pub async fn wait_pulls_cancelled(&self, count: usize) {
+        let what = format!("{count} pulls are cancelled");
+        until(&what, || {
+            (self.journal().pulls_cancelled() == count).then_some(())
+        })
+        .await;
     }
 
     /// Waits until so many generations run at once.

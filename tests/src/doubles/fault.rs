@@ -82,7 +82,7 @@ impl FromStr for Fault {
     }
 }
 
-/// The faults in force, kept apart for generation and for everything else that an engine is asked.
+/// The faults in force, kept apart for generation, for what is done to models, and for everything else.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) generation: Option<Fault>,
@@ -91,15 +91,28 @@ pub(crate) struct Faults {
     pub(crate) probes: Option<Fault>,
     /// The same for `probes`.
     pub(crate) probe_times: Option<usize>,
+    /// Ollama's pull, load, unload and delete.
+    pub(crate) verbs: Option<Fault>,
+}
+
+/// What a request is for, as far as faults go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Tokens or vectors.
+    Generation,
+    /// A model is fetched, loaded, unloaded or deleted.
+    Verb,
+    /// Health and lists.
+    Probe,
 }
 
 impl Faults {
     /// The fault for the request that has come, counted down.
-    pub(crate) fn take(&mut self, is_generation: bool) -> Option<Fault> {
-        let (fault, times) = if is_generation {
-            (self.generation?, &mut self.times)
-        } else {
-            (self.probes?, &mut self.probe_times)
+    pub(crate) fn take(&mut self, purpose: Purpose) -> Option<Fault> {
+        let (fault, times) = match purpose {
+            Purpose::Generation => (self.generation?, &mut self.times),
+            Purpose::Verb => return self.verbs,
+            Purpose::Probe => (self.probes?, &mut self.probe_times),
         };
         if let Some(times) = times {
             if *times == 0 {

@@ -1,5 +1,6 @@
 //! What a double saw: each request, and what became of it.
 
+use super::fault::Purpose;
 use crate::http1::Headers;
 use serde_json::Value;
 use std::sync::Mutex;
@@ -39,6 +40,17 @@ pub(crate) fn is_generation(path: &str) -> bool {
         "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings"
     )
 }
+
+/// What a request is for.
+pub(crate) fn purpose(seen: &Seen) -> Purpose {
+    match seen.path.as_str() {
+        path if is_generation(path) => Purpose::Generation,
+        PULL | "/api/generate" | "/api/embed" | "/api/delete" => Purpose::Verb,
+        _ => Purpose::Probe,
+    }
+}
+
+const PULL: &str = "/api/pull";
 
 /// How far a request was when its client went away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +93,7 @@ pub struct Journal {
     finished: AtomicUsize,
     seen: Mutex<Vec<Seen>>,
     cancelled: Mutex<Vec<Cancelled>>,
+    pulls_cancelled: AtomicUsize,
 }
 
 impl Journal {
@@ -120,6 +133,17 @@ impl Journal {
         self.cancelled.lock().unwrap().clone()
     }
 
+    /// Pulls whose client went away.
+    pub fn pulls_cancelled(&self) -> usize {
+        self.pulls_cancelled.load(Ordering::SeqCst)
+    }
+
+    /// The requests to a path so far.
+    pub fn to(&self, path: &str) -> Vec<Seen> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|s| s.path == path).cloned().collect()
+    }
+
     pub(crate) fn connected(&self) {
         self.connections.fetch_add(1, Ordering::SeqCst);
     }
@@ -132,6 +156,9 @@ impl Journal {
     }
 
     pub(crate) fn end(&self, path: &str, outcome: Outcome, stage: Stage) {
+        if path == PULL && outcome == Outcome::Cancelled {
+            self.pulls_cancelled.fetch_add(1, Ordering::SeqCst);
+        }
         if !is_generation(path) {
             return;
         }

@@ -44,10 +44,14 @@ pub(crate) fn route(state: &State, script: &Script, seen: &Seen) -> Reply {
             Some(model) => generate(state, script, model, &body),
             None => error(404, &format!("model '{name}' not found")),
         },
-        ("POST", "/api/pull") => pull(state, name),
-        ("DELETE", "/api/delete") => match script.model(name).map(|m| m.name.clone()) {
-            Some(full) => {
-                state.change_script(|s| s.models.retain(|m| m.name != full));
+        ("POST", "/api/embed") => match script.model(name) {
+            Some(model) => embed(state, model),
+            None => error(404, &format!("model '{name}' not found")),
+        },
+        ("POST", "/api/pull") => pull(script, name),
+        ("DELETE", "/api/delete") => match script.model(name) {
+            Some(model) => {
+                state.remove_model(&model.name);
                 Reply::whole(200, "text/plain; charset=utf-8", String::new())
             }
             None => error(404, &format!("model '{name}' not found")),
@@ -123,6 +127,12 @@ fn generate(state: &State, script: &Script, model: &Model, body: &Value) -> Repl
             state.unload_after(&model.name, script.unload_delay);
             return Reply::json(200, line("", Some("unload")));
         }
+        if !model.can("completion") {
+            return error(
+                400,
+                &format!("\"{}\" does not support generate", model.name),
+            );
+        }
         state.load(&model.name);
         return Reply::json(200, line("", Some("load")));
     }
@@ -148,32 +158,59 @@ fn ndjson(line: &Value, after: Duration) -> Event {
     Event {
         after,
         bytes: format!("{line}\n").into_bytes(),
+        brings: None,
     }
 }
 
-/// A name that says `missing` cannot be pulled: the error is a last line under status 200.
-fn pull(state: &State, name: &str) -> Reply {
-    let gap = Duration::from_millis(5);
+/// With nothing to embed it only loads.
+fn embed(state: &State, model: &Model) -> Reply {
+    state.load(&model.name);
+    Reply::json(
+        200,
+        json!({"model": model.name, "embeddings": [], "total_duration": 1, "load_duration": 1}),
+    )
+}
+
+/// A name that says `missing` cannot be pulled: the error is a last line under status 200. One that says `embed` brings
+/// vectors.
+fn pull(script: &Script, name: &str) -> Reply {
     let mut lines = vec![json!({"status": "pulling manifest"})];
+    let mut brought = None;
     if name.contains("missing") {
         lines.push(json!({"error": "pull model manifest: file does not exist"}));
     } else {
-        let digest = format!("sha256:{}", digest(name));
-        lines.extend([0, 500, 1000].map(|done| {
-            json!({"status": format!("pulling {}", &digest[7..19]), "digest": digest, "total": 1000, "completed": done})
-        }));
+        for (piece, total) in [("weights", 1000), ("template", 24)] {
+            let digest = format!("sha256:{}", digest(&format!("{name}/{piece}")));
+            lines.extend([0, total / 2, total].map(|done| {
+                let mut line = json!({"status": format!("pulling {}", &digest[7..19]), "digest": digest, "total": total});
+                // Go leaves zero out.
+                if done > 0 {
+                    line["completed"] = json!(done);
+                }
+                line
+            }));
+        }
         lines.extend(
             ["verifying sha256 digest", "writing manifest", "success"]
                 .map(|s| json!({ "status": s })),
         );
-        let full = if name.contains(':') {
-            name.to_owned()
+        let last = name.rsplit('/').next().unwrap_or(name);
+        let tag = if last.contains(':') { "" } else { ":latest" };
+        let full = format!("{name}{tag}");
+        let kind = if name.contains("embed") {
+            Model::embedding
         } else {
-            format!("{name}:latest")
+            Model::chat
         };
-        state.change_script(|s| s.models.push(Model::chat(&full, 1_000_000_000)));
+        brought = Some(Box::new(kind(&full, 1_000_000_000)));
     }
-    let events = lines.iter().map(|line| ndjson(line, gap)).collect();
+    let mut events: Vec<Event> = lines
+        .iter()
+        .map(|line| ndjson(line, script.pull_gap))
+        .collect();
+    if let Some(last) = events.last_mut() {
+        last.brings = brought;
+    }
     Reply::Stream {
         content_type: "application/x-ndjson",
         head_after: Duration::ZERO,

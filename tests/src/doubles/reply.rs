@@ -1,5 +1,6 @@
 //! What a route answers, before it becomes bytes and before a fault changes it.
 
+use super::model::Model;
 use std::time::Duration;
 
 /// One server-sent event, or one line of a stream, and how long to wait before it.
@@ -7,6 +8,8 @@ use std::time::Duration;
 pub(crate) struct Event {
     pub(crate) after: Duration,
     pub(crate) bytes: Vec<u8>,
+    /// The model that the engine has once this is out: the end of a pull.
+    pub(crate) brings: Option<Box<Model>>,
 }
 
 impl Event {
@@ -15,6 +18,7 @@ impl Event {
         Self {
             after,
             bytes: format!("data: {json}\n\n").into_bytes(),
+            brings: None,
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Script {
     pub health_delay: Duration,
     /// How long an unload takes after its reply (Ollama's is asynchronous).
     pub unload_delay: Duration,
+    /// How long between two lines of a pull.
+    pub pull_gap: Duration,
     /// Answers 401 to a request without this key.
     pub api_key: Option<String>,
     /// More requests at a time than this are a 429 (`edge-llm`) or a 503 (`ollama`).
@@ -82,6 +84,7 @@ impl Script {
             delivery: Delivery::Events,
             health_delay: Duration::ZERO,
             unload_delay: Duration::from_millis(50),
+            pull_gap: Duration::from_millis(5),
             api_key: None,
             max_requests: None,
             dimensions: 768,

@@ -195,6 +195,7 @@ impl Shape<'_> {
                 events.push(Event {
                     after: Duration::ZERO,
                     bytes: format!("data: {role} \n\n").into_bytes(),
+                    brings: None,
                 });
             }
         }

@@ -10,6 +10,7 @@ use crate::secret::Secret;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
+use thox_api::LogLevel;
 
 pub(crate) use access::{
     ApiKeyCommand, AuthCommand, ClaimArguments, ClaimCodeArguments, DataCommand, KeyOptions,
@@ -78,7 +79,7 @@ pub(crate) struct Target {
 pub(crate) enum Command {
     /// Whether the device is well, and its engines; exit code 1 if it is unhealthy
     Status,
-    /// The models that can be asked
+    /// The models that can be asked, and those that come and go
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Ask a model; without a prompt, talk with it
@@ -112,7 +113,11 @@ pub(crate) enum Command {
     /// What the device has kept of requests
     #[command(subcommand)]
     Data(DataCommand),
-    /// The settings files of this machine, and the key that thox itself uses
+    /// The last lines of the device's log
+    Logs(LogsArguments),
+    /// Start the device's thoxd anew, and wait until it answers again
+    Restart,
+    /// The settings files of this machine, or the settings of a device that --host names; and the key that thox uses
     ///
     /// Beside the settings of the files there are: api.key, the key that thox uses for the device; api.rate_limit, which
     /// is limits.remote_requests_per_minute; default_model, which is router.default_model.
@@ -135,6 +140,44 @@ pub(crate) enum Command {
 pub(crate) enum ModelsCommand {
     /// List them
     List,
+    /// Fetch a model and show how far it is; it goes on without this command too
+    Pull(ModelArguments),
+    /// Take a model into memory
+    Load(ModelArguments),
+    /// Drop a model from memory
+    Unload(ModelArguments),
+    /// Remove a model from the disk
+    Rm(ModelArguments),
+    /// The downloads under way and the last ones
+    Downloads {
+        /// Cancel the one of this id
+        #[arg(long, value_name = "ID")]
+        cancel: Option<String>,
+    },
+}
+
+/// A model, and where.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// Its name: llama3.2:3b, hf.co/OWNER/MODEL:TAG, or one that thox models list shows
+    pub(crate) model: String,
+    /// The engine that is meant, by its name in the settings, where several could be
+    #[arg(long)]
+    pub(crate) engine: Option<String>,
+}
+
+/// `thox logs`
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// So many of the last lines
+    #[arg(short = 'n', long, default_value_t = 100)]
+    pub(crate) lines: usize,
+    /// Go on with those that come, until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Those that matter at least so much: error, warn, info, debug or trace
+    #[arg(long)]
+    pub(crate) level: Option<LogLevel>,
 }
 
 /// `thox chat`
@@ -171,6 +214,14 @@ pub(crate) enum ConfigCommand {
         /// Print api.key whole
         #[arg(long)]
         reveal: bool,
+    },
+    /// Take a key out of the file that set changes, so that its default counts again
+    Unset {
+        /// The key
+        key: String,
+        /// The file to change; without it, the same as for set
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Change a key, if all settings are valid with it
     Set {

@@ -1,14 +1,18 @@
-//! `thox config`: the settings files of this machine, read as `thoxd` reads them; and `api.key`, which is no setting.
+//! `thox config`: the settings files of this machine, read as `thoxd` reads them, or those of a device that is named; and
+//! `api.key`, which is no setting.
 
-use super::own_key;
+use super::{own_key, settings};
 use crate::{
     arguments::{ConfigCommand, SettingsFile, Target},
+    device::Device,
     failure::{Exit, Failure},
     output::{Output, Tone},
 };
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use thoxd::settings::{
-    self, EditError, Explanation, InvalidKey, Key, Loaded, Settings, Sources, UnknownKey,
+    Edit, EditError, Explanation, InvalidKey, Key, Loaded, Settings, Sources, UnknownKey,
+    edit as edit_file,
 };
 
 /// The settings that other documents know under another name.
@@ -37,11 +41,22 @@ pub(super) async fn run(
                 own_key::NAME
             ),
         )),
-        ConfigCommand::Get { key, from, .. } => get(key.as_deref(), from, output, is_json),
+        ConfigCommand::Get { key, from, .. } => {
+            if let Some(device) = named(target, from.config.as_ref()).await? {
+                let key = key.as_deref().map(parse).transpose()?;
+                return settings::get(&device, key.as_ref(), output, is_json).await;
+            }
+            get(key.as_deref(), from, output, is_json)
+        }
         ConfigCommand::Explain { key, .. } if key == own_key::NAME => {
             own_key::explain(output, is_json)
         }
-        ConfigCommand::Explain { key, from } => explain(&key, from, output, is_json),
+        ConfigCommand::Explain { key, from } => {
+            if let Some(device) = named(target, from.config.as_ref()).await? {
+                return settings::explain(&device, &parse(&key)?, output, is_json).await;
+            }
+            explain(&key, from, output, is_json)
+        }
         ConfigCommand::Set { key, value, file } if key == own_key::NAME => match file {
             None => own_key::set(&value, target, output).await,
             Some(_) => Err(Failure::with(
@@ -51,29 +66,61 @@ pub(super) async fn run(
             .next("leave --file out: it is stored in the credentials file")),
         },
         ConfigCommand::Set { key, value, file } => {
-            let value = value.expose();
-            let sources = Sources::of_process();
-            let file = file.unwrap_or_else(|| sources.file_to_edit());
-            let key = parse(&key)?;
-            let change = settings::set(&sources, &file, &key, value).map_err(unwritten)?;
-            let file = change.file.display();
-            let overridden_by = change.overridden_by.map(|origin| origin.to_string());
-            if is_json {
-                let done = json!({
-                    "key": key.to_string(), "value": change.value, "file": file.to_string(),
-                    "overridden_by": overridden_by, "restart_needed": true,
-                });
-                return output.line(&done.to_string());
-            }
-            output.line(&format!("{key} = {} is written to {file}.", change.value))?;
-            match overridden_by {
-                Some(origin) => {
-                    output.toned(Tone::Warning, "It has no effect")?;
-                    output.line(&format!(": {origin} sets the key too and is read later."))
-                }
-                None => output.line("Restart thoxd for it to take effect."),
-            }
+            let edit = Edit::typed(value.expose());
+            change(&key, &edit, file, target, output).await
         }
+        ConfigCommand::Unset { key, .. } if key == own_key::NAME => Err(Failure::with(
+            Exit::Usage,
+            format!("{} stands in no settings file", own_key::NAME),
+        )
+        .next("forget it by: thox config set api.key ''")),
+        ConfigCommand::Unset { key, file } => {
+            change(&key, &Edit::Unset, file, target, output).await
+        }
+    }
+}
+
+/// The device that is named, unless it is a file that is.
+async fn named(target: &Target, file: Option<&PathBuf>) -> Result<Option<Device>, Failure> {
+    if file.is_some() || !Device::is_named(target) {
+        return Ok(None);
+    }
+    Device::for_changes(target).await.map(Some)
+}
+
+async fn change(
+    key: &str,
+    edit: &Edit,
+    file: Option<PathBuf>,
+    target: &Target,
+    output: Output,
+) -> Result<(), Failure> {
+    let (is_json, key) = (target.json, parse(key)?);
+    if let Some(device) = named(target, file.as_ref()).await? {
+        return settings::change(&device, &key, edit, output, is_json).await;
+    }
+    let sources = Sources::of_process();
+    let file = file.unwrap_or_else(|| sources.file_to_edit());
+    let change = edit_file(&sources, &file, &key, edit).map_err(unwritten)?;
+    let file = change.file.display();
+    let overridden_by = change.overridden_by.map(|origin| origin.to_string());
+    if is_json {
+        let done = json!({
+            "key": key.to_string(), "value": change.value, "file": file.to_string(),
+            "overridden_by": overridden_by, "restart_needed": true,
+        });
+        return output.line(&done.to_string());
+    }
+    match change.value {
+        Some(value) => output.line(&format!("{key} = {value} is written to {file}."))?,
+        None => output.line(&format!("{key} stands in {file} no more."))?,
+    }
+    match overridden_by {
+        Some(origin) => {
+            output.toned(Tone::Warning, "It has no effect")?;
+            output.line(&format!(": {origin} sets the key too and is read later."))
+        }
+        None => output.line("Restart thoxd for it to take effect."),
     }
 }
 

@@ -6,13 +6,17 @@ mod claim;
 mod claim_code;
 mod config;
 mod data;
+mod downloads;
 mod keys;
+mod logs;
 mod models;
 mod own_key;
 mod pages;
 mod qr;
 mod reset;
+mod restart;
 mod router;
+mod settings;
 mod status;
 mod trust;
 mod which;
@@ -49,6 +53,18 @@ async fn carry_out(command: Command, target: &Target, output: Output) -> Result<
     match command {
         Command::Status => status::show(&device.await?, output, is_json).await,
         Command::Models(ModelsCommand::List) => models::list(&device.await?, output, is_json).await,
+        Command::Models(command) => {
+            let device = Device::for_changes(target).await?;
+            change_models(command, &device, output, is_json).await
+        }
+        Command::Logs(arguments) => {
+            let device = Device::for_changes(target).await?;
+            logs::show(&device, &arguments, output, is_json).await
+        }
+        Command::Restart => {
+            let device = Device::for_changes(target).await?;
+            restart::run(&device, output, is_json).await
+        }
         Command::Router(RouterCommand::Status) => {
             router::status(&device.await?, output, is_json).await
         }
@@ -71,6 +87,30 @@ async fn carry_out(command: Command, target: &Target, output: Output) -> Result<
         Command::Man { folder } => pages::manual(folder.as_deref(), output),
         Command::Chat(_) => Ok(()),
     }
+}
+
+async fn change_models(
+    command: ModelsCommand,
+    device: &Device,
+    output: Output,
+    is_json: bool,
+) -> Result<(), Failure> {
+    let (change, arguments) = match command {
+        ModelsCommand::List => return models::list(device, output, is_json).await,
+        ModelsCommand::Pull(arguments) => {
+            return downloads::pull(device, arguments, output, is_json).await;
+        }
+        ModelsCommand::Downloads { cancel: None } => {
+            return downloads::list(device, output, is_json).await;
+        }
+        ModelsCommand::Downloads { cancel: Some(id) } => {
+            return downloads::cancel(device, &id, output, is_json).await;
+        }
+        ModelsCommand::Load(arguments) => (models::Change::Load, arguments),
+        ModelsCommand::Unload(arguments) => (models::Change::Unload, arguments),
+        ModelsCommand::Rm(arguments) => (models::Change::Delete, arguments),
+    };
+    models::change(device, change, arguments, output, is_json).await
 }
 
 /// Prints a reply as the device sent it, so that fields that this version does not know are not lost.

@@ -4,6 +4,7 @@ use crate::output::{Cell, Tone};
 use std::time::SystemTime;
 use thox_api::{BackendState, OverallStatus};
 use thox_policy::ParameterCount;
+use time::OffsetDateTime;
 
 /// A span of time in its two largest units.
 pub(super) fn span(seconds: u64) -> String {
@@ -58,6 +59,38 @@ pub(super) fn this_user() -> String {
     };
     // What the device takes for a name.
     name.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// Bytes in powers of 1000, as disks and networks count.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [
+        ("TB", 1_000_000_000_000),
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("kB", 1000),
+    ];
+    for (unit, size) in UNITS {
+        if count >= size {
+            return format!("{}.{} {unit}", count / size, count % size * 10 / size);
+        }
+    }
+    format!("{count} B")
+}
+
+/// A moment as the log has it, in UTC.
+pub(super) fn moment(unix_ms: u64) -> String {
+    let at = i64::try_from(unix_ms / 1000)
+        .ok()
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (hour, minute, second) = at.to_hms();
+    format!(
+        "{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        unix_ms % 1000
+    )
 }
 
 /// What stands where there is nothing.
@@ -120,5 +153,9 @@ mod tests {
         assert_eq!(parameters(None), "-");
         assert_eq!(tokens(Some(32_768)), "32k");
         assert_eq!(tokens(Some(1000)), "1000");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(2_019_377_376), "2.0 GB");
+        assert_eq!(bytes(11_534_336), "11.5 MB");
+        assert_eq!(moment(1_767_225_600_007), "2026-01-01T00:00:00.007Z");
     }
 }

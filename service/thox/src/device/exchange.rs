@@ -1,7 +1,7 @@
 //! One request and its reply, over a connection of its own. Dropping what it gives closes the connection, and by that
 //! stops what the device does for it.
 
-use super::events::Events;
+use super::{events::Events, lines::Lines};
 use crate::failure::{Exit, Failure};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -106,6 +106,16 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    pub(super) async fn into_lines(self) -> Result<Lines, Failure> {
+        if !self.response.status().is_success() {
+            self.into_reply().await?.check()?;
+            return Err(Failure::error("the device answers without any document"));
+        }
+        Ok(Lines::new(self.response.into_body(), self.connection))
+    }
+}
+
 impl Stream {
     /// The next event's data; none after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<String>, Failure> {
@@ -173,7 +183,7 @@ fn step(code: Option<&str>) -> Option<&'static str> {
     }
 }
 
-fn broken(error: &(dyn std::error::Error + Send + Sync)) -> Failure {
+pub(super) fn broken(error: &(dyn std::error::Error + Send + Sync)) -> Failure {
     Failure::error(format!("the connection broke off: {error}"))
         .next("`thox status` tells how the device is")
 }

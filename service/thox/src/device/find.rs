@@ -66,6 +66,11 @@ impl Device {
         }
     }
 
+    /// Whether the options name a device.
+    pub(crate) fn is_named(target: &Target) -> bool {
+        host(target).is_some()
+    }
+
     /// The control socket and nothing else.
     pub(crate) async fn on_this_machine(target: &Target) -> Result<Self, Failure> {
         if let Some(host) = host(target) {

@@ -6,7 +6,7 @@
 //! - [`control`]: the control socket of the thoxd on this machine.
 //! - [`tls`], [`verifier`]: TLS to a device, and whether its certificate does.
 //! - [`exchange`]: one request and its reply.
-//! - [`events`]: server-sent events out of a streaming reply.
+//! - [`events`]: server-sent events out of a streaming reply; [`lines`]: JSON line by line.
 
 mod address;
 mod connect;
@@ -14,6 +14,7 @@ mod control;
 mod events;
 mod exchange;
 pub(crate) mod find;
+mod lines;
 mod tls;
 mod verifier;
 
@@ -34,6 +35,7 @@ use thox_api::Health;
 
 pub(crate) use address::{Address, Scheme};
 pub(crate) use exchange::{ALREADY_CLAIMED, Reply, Stream};
+pub(crate) use lines::Lines;
 pub(crate) use tls::Certificate;
 
 /// For a connection to a host that was named, or to `thox.local`; a multicast name takes a second or two.
@@ -114,10 +116,29 @@ impl Device {
         path: &str,
         body: &impl Serialize,
     ) -> Result<(Reply, T), Failure> {
-        let body = serde_json::to_vec(body).map_err(|error| {
-            Failure::error(format!("the request cannot be put as JSON: {error}"))
-        })?;
-        self.document(method, path, body.into()).await
+        self.document(method, path, as_json(body)?).await
+    }
+
+    /// The same for what may take as long as `patience`.
+    pub(crate) async fn send_patiently<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        patience: Duration,
+    ) -> Result<(Reply, T), Failure> {
+        let body = as_json(body)?;
+        let reply = self.reply(Method::POST, path, body, patience).await?;
+        self.checked(reply)
+    }
+
+    /// Asks for documents that come line by line, for as long as the device has any.
+    pub(crate) async fn lines(&self, path: &str) -> Result<Lines, Failure> {
+        let exchange = self.exchange(Method::GET, path, Bytes::new()).await;
+        let lines = exchange
+            .map_err(|fault| self.told(fault))?
+            .into_lines()
+            .await;
+        lines.map_err(|failure| self.explained(failure))
     }
 
     /// Asks the device to delete something.
@@ -130,7 +151,9 @@ impl Device {
 
     /// `/health`, which is read also where its status says that the device is not well.
     pub(crate) async fn health(&self) -> Result<(Reply, Health), Failure> {
-        let reply = self.reply(Method::GET, "/health", Bytes::new()).await?;
+        let reply = self
+            .reply(Method::GET, "/health", Bytes::new(), REPLY_TIMEOUT)
+            .await?;
         match self.read(&reply) {
             Ok(health) => Ok((reply, health)),
             Err(strange) => Err(reply.check().err().unwrap_or(strange)),
@@ -167,26 +190,38 @@ impl Device {
         path: &str,
         body: Bytes,
     ) -> Result<(Reply, T), Failure> {
-        let reply = self.reply(method, path, body).await?;
-        reply
-            .check()
-            .map_err(|failure| match (&self.road, failure) {
-                // There is no key to give: who is calling decides.
-                (
-                    Road::Socket(path),
-                    Failure::Told {
-                        exit: Exit::Authentication,
-                        message,
-                        ..
-                    },
-                ) => Failure::with(Exit::Authentication, message).next(control::membership(path)),
-                (_, failure) => failure,
-            })?;
+        let reply = self.reply(method, path, body, REPLY_TIMEOUT).await?;
+        self.checked(reply)
+    }
+
+    fn checked<T: DeserializeOwned>(&self, reply: Reply) -> Result<(Reply, T), Failure> {
+        reply.check().map_err(|failure| self.explained(failure))?;
         let document = self.read(&reply)?;
         Ok((reply, document))
     }
 
-    async fn reply(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, Failure> {
+    fn explained(&self, failure: Failure) -> Failure {
+        match (&self.road, failure) {
+            // There is no key to give: who is calling decides.
+            (
+                Road::Socket(path),
+                Failure::Told {
+                    exit: Exit::Authentication,
+                    message,
+                    ..
+                },
+            ) => Failure::with(Exit::Authentication, message).next(control::membership(path)),
+            (_, failure) => failure,
+        }
+    }
+
+    async fn reply(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Reply, Failure> {
         let reply = async {
             let exchange = self.exchange(method, path, body).await;
             exchange
@@ -194,7 +229,7 @@ impl Device {
                 .into_reply()
                 .await
         };
-        match tokio::time::timeout(REPLY_TIMEOUT, reply).await {
+        match tokio::time::timeout(patience, reply).await {
             Ok(reply) => reply,
             Err(_) => Err(self.unreachable("it accepts connections and does not answer")),
         }
@@ -298,7 +333,13 @@ impl Device {
     }
 }
 
-/// A text as part of a query (RFC 3986, 2.3: what need not be escaped).
+fn as_json(document: &impl Serialize) -> Result<Bytes, Failure> {
+    let json = serde_json::to_vec(document)
+        .map_err(|error| Failure::error(format!("the request cannot be put as JSON: {error}")))?;
+    Ok(json.into())
+}
+
+/// A text as part of a path or a query (RFC 3986, 2.3: what need not be escaped).
 pub(crate) fn escaped(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {

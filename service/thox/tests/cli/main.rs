@@ -4,6 +4,7 @@
 //! - [`looking`]: status, models, router, and which device is asked.
 //! - [`chatting`]: prompts, streams, pipes, Ctrl-C, the conversation in a terminal.
 //! - [`configuring`]: the settings files.
+//! - [`managing`]: models that come and go, the log.
 //! - [`device`]: a device that keeps keys; [`keys`], [`claiming`], [`trusting`], [`storing`], [`resetting`]: what is done with them.
 //! - [`pages`]: help, completions, manual pages, mistakes in typing.
 
@@ -24,6 +25,8 @@ mod identity;
 mod keys;
 #[cfg(test)]
 mod looking;
+#[cfg(test)]
+mod managing;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

@@ -9,4 +9,4 @@ mod doors;
 mod run;
 
 pub use doors::doors;
-pub use run::{CannotStart, run};
+pub use run::{CannotStart, Ended, run};

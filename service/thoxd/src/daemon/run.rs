@@ -11,10 +11,12 @@ use crate::{
         entrance::{Places, accept},
         listener::CannotListen,
     },
-    keys::{CannotOpen, Keys},
+    keys::{CannotOpen, Keys, secret::random},
     lan::{Lan, Surroundings},
     lifetime::Lifetime,
-    settings::{Server, Settings, Sources},
+    models::Models,
+    observe::Recent,
+    settings::{Live, Loaded, Server, Settings, Sources},
     tls::{CannotServe, Names, Tls},
     world::Worlds,
 };
@@ -48,11 +50,21 @@ pub enum CannotStart {
 /// Engines answer a first look within milliseconds; one that hangs is not waited for.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
-/// Runs until SIGTERM or SIGINT.
+/// How it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// For good.
+    Stopped,
+    /// To start anew: somebody with the right to change the device wants it.
+    Restart,
+}
+
+/// Runs until SIGTERM, SIGINT or a request to restart. `log` has the log's last lines.
 ///
 /// # Errors
 /// [`CannotStart`]; once it serves, it ends well.
-pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart> {
+pub async fn run(loaded: Loaded, sources: Sources, log: Recent) -> Result<Ended, CannotStart> {
+    let settings = loaded.settings.clone();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let lifetime = Lifetime::default();
@@ -89,7 +101,15 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         plain: first_on_network(&listeners),
         encrypted,
         state: Arc::new(settings.state_dir.clone()),
-        sources: Arc::new(sources),
+        settings: Arc::new(Live::new(sources, loaded)),
+        models: Models::new(
+            Arc::clone(&worlds),
+            settings.downloads.registries.clone(),
+            lifetime.clone(),
+        ),
+        log,
+        lifetime: lifetime.clone(),
+        instance: instance()?,
     };
     let terms = Terms {
         router: http::router(doors(door, &lifetime)),
@@ -116,18 +136,31 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                () = lifetime.stopping() => {}
             }
         }
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = lifetime.stopping() => {}
     }
+    let mut ended = if lifetime.wants_another() {
+        Ended::Restart
+    } else {
+        Ended::Stopped
+    };
     tracing::info!("stopping: requests under way are finished, new ones refused");
     lifetime.stop();
     let unfinished = tokio::select! {
         unfinished = lifetime.drain(settings.server.drain_deadline) => unfinished,
-        // A second signal is a person who does not want to wait.
-        _ = terminate.recv() => 0,
-        _ = interrupt.recv() => 0,
+        // A second signal is a person who does not want to wait; one during a restart, that it shall end.
+        _ = terminate.recv() => {
+            ended = Ended::Stopped;
+            0
+        }
+        _ = interrupt.recv() => {
+            ended = Ended::Stopped;
+            0
+        }
     };
     if unfinished > 0 {
         tracing::warn!(
@@ -139,7 +172,13 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         tracing::warn!(%error, "the keys' last uses cannot be kept");
     }
     tracing::info!("stopped");
-    Ok(())
+    Ok(ended)
+}
+
+/// Tells this run from the ones before and after.
+fn instance() -> Result<Arc<str>, CannotStart> {
+    let bytes = random::<8>().map_err(|error| CannotStart::System(std::io::Error::other(error)))?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)).into())
 }
 
 /// The plain address to point others at: one that they can reach, where there is one.

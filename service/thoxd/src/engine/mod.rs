@@ -10,6 +10,7 @@
 //! - [`pool`]: HTTP/1.1 connections, kept open between requests; [`wire`]: how one is made; [`driven`]: how it runs.
 //! - [`failure`]: what can go wrong between thoxd and an engine.
 //! - [`survey`]: what an engine has and whether it is well.
+//! - [`verbs`]: what it is asked to do to its models; [`pull`]: a download, line by line.
 //! - [`slots`]: how many requests an engine gets at once, and who waits.
 
 pub mod adapter;
@@ -20,6 +21,7 @@ pub mod failure;
 mod fleet;
 pub mod json;
 pub mod pool;
+pub mod pull;
 pub mod refusal;
 pub mod request;
 pub mod shape;
@@ -27,9 +29,12 @@ pub mod slots;
 pub mod spliced;
 pub mod sse;
 pub mod survey;
+pub mod verbs;
 pub mod wire;
 
 pub use adapter::{Adapter, Variant};
 pub use failure::{Failure, Trouble};
 pub use fleet::{CannotSetUp, Engine, Fleet, fleet};
 pub use pool::ReplyStream;
+pub use pull::{Pull, Step};
+pub use verbs::Verb;

@@ -1,15 +1,16 @@
 //! Keys, authentication, what was kept of requests, the device itself.
 
 use super::{
-    device::{internal, json},
+    device::json,
+    document::{document, on_disk},
     error::Refused,
-    inference::{must_be_json, read},
     routes::{Door, Encrypted},
+    settings,
 };
 use crate::{
     gateway::Caller,
     keys::Secret,
-    settings::{self, InvalidKey, Key, Sources},
+    settings::{Edit, Live},
 };
 use axum::{
     Extension,
@@ -18,7 +19,6 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use thox_api::{
     ApiError, AuthStatus, DataCleared, DeviceStatus, ErrorKind, KeyDeleted, KeyInfo, KeyList,
@@ -35,6 +35,7 @@ pub async fn status(State(door): State<Door>) -> Result<Response, Refused> {
         &DeviceStatus {
             name: door.guard.lan.name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: door.instance.to_string(),
             names: names.chain(addresses).collect(),
             tls: door.encrypted.as_ref().map(tls_status),
         },
@@ -57,8 +58,8 @@ pub async fn set_auth(
     body: Body,
 ) -> Result<Response, Refused> {
     let SetAuth { enabled } = document(&door, &headers, body).await?;
-    let sources = Arc::clone(&door.sources);
-    on_disk(move || keep_auth(&sources, enabled)).await?;
+    let settings = Arc::clone(&door.settings);
+    on_disk(move || keep_auth(&settings, enabled)).await?;
     door.guard.lock(enabled);
     json(StatusCode::OK, &auth_status(&door, &caller))
 }
@@ -130,23 +131,12 @@ pub async fn clear_data(State(door): State<Door>) -> Result<Response, Refused> {
 }
 
 /// Writes the setting, so that it holds after a restart too.
-fn keep_auth(sources: &Sources, enabled: bool) -> Result<(), ApiError> {
-    let word = if enabled { "true" } else { "false" };
-    let fail = |cause: String| {
-        let message = format!(
-            "auth.enabled cannot be changed: {cause}. Nothing was changed; `thox config set auth.enabled {word}` on the device tells more."
-        );
-        ApiError::new(ErrorKind::Internal, message)
-    };
-    let key: Key = "auth.enabled"
-        .parse()
-        .map_err(|error: InvalidKey| fail(error.to_string()))?;
-    let change = settings::set(sources, &sources.file_to_edit(), &key, word)
-        .map_err(|error| fail(error.to_string()))?;
-    match change.overridden_by {
-        None => Ok(()),
-        Some(origin) => Err(fail(format!("{origin} sets it too, and comes later"))),
-    }
+fn keep_auth(settings: &Live, enabled: bool) -> Result<(), ApiError> {
+    let key = settings::parse("auth.enabled")?;
+    settings
+        .change(&key, &Edit::Set(enabled.into()))
+        .map(drop)
+        .map_err(|refused| settings::to_api(&refused))
 }
 
 fn auth_status(door: &Door, caller: &Caller) -> AuthStatus {
@@ -205,30 +195,4 @@ pub(super) fn new_key(
         info,
     };
     json(status, &new)
-}
-
-/// The JSON document that a request brings.
-pub(super) async fn document<T: DeserializeOwned>(
-    door: &Door,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<T, ApiError> {
-    must_be_json(headers)?;
-    let bytes = read(body, door).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let message = format!(
-            "the body cannot be read: {error}. GET /openapi.json tells what this route takes."
-        );
-        ApiError::new(ErrorKind::InvalidRequest, message)
-    })
-}
-
-/// Waits for the disk where no other request waits with it.
-pub(super) async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, Refused> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(error) => Err(internal(&error)),
-    }
 }

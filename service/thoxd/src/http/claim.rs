@@ -1,8 +1,9 @@
 //! Claiming, and its end: how a device gets an owner, and how it loses him.
 
 use super::{
-    access::{document, new_key, on_disk},
+    access::new_key,
     device::json,
+    document::{document, on_disk},
     error::Refused,
     routes::Door,
 };
@@ -64,7 +65,7 @@ pub async fn reset(
             guard: &resetting.guard,
             tls: resetting.encrypted.as_ref().map(|tls| &tls.tls),
             state: &resetting.state,
-            sources: &resetting.sources,
+            settings: &resetting.settings,
         };
         reset::reset(parts, models)
     })

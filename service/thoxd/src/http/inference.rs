@@ -60,7 +60,7 @@ async fn answer(
     endpoint: Endpoint,
 ) -> Result<Response, Refused> {
     must_be_json(&headers)?;
-    let body = read(body, &door).await?;
+    let body = read(body, Limit::Setting, &door).await?;
     let wish = headers
         .get(BACKEND_WISH)
         .and_then(|wish| wish.to_str().ok())
@@ -116,15 +116,27 @@ pub(super) fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorKind::UnsupportedMediaType, message))
 }
 
-pub(super) async fn read(body: Body, door: &Door) -> Result<Bytes, ApiError> {
-    let limit = door.server.max_body.as_usize();
+/// How large a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// `server.max_body`.
+    Setting,
+    /// The route's own, in bytes.
+    Route(usize),
+}
+
+pub(super) async fn read(body: Body, limit: Limit, door: &Door) -> Result<Bytes, ApiError> {
+    let most = door.server.max_body.as_usize();
+    let (limit, next) = match limit {
+        Limit::Route(own) if own <= most => (own, "the most that this route takes"),
+        Limit::Route(_) | Limit::Setting => (most, "Send less, or raise server.max_body"),
+    };
     let patience = door.server.body_timeout;
     match tokio::time::timeout(patience, collect(body, limit)).await {
         Ok(Ok(Some(whole))) => Ok(whole),
         Ok(Ok(None)) => {
-            let message = format!(
-                "the body is larger than {limit} bytes. Send less, or raise server.max_body."
-            );
+            let gap = if limit == most { "." } else { "," };
+            let message = format!("the body is larger than {limit} bytes{gap} {next}.");
             Err(ApiError::new(ErrorKind::BodyTooLarge, message))
         }
         Ok(Err(error)) => {

@@ -3,7 +3,9 @@
 //! - [`mod@routes`]: paths and handlers; [`gate`]: each with what it is for, and the guard in front of it.
 //! - [`inference`]: chat, completions, embeddings; [`body`]: how a reply leaves.
 //! - [`device`]: health, models, router, metrics, the API's own description.
-//! - [`access`]: keys, authentication; [`claim`]: claiming and factory reset.
+//! - [`access`]: keys, authentication; [`claim`]: claiming and factory reset; [`models`]: downloads, load, unload,
+//!   delete; [`settings`]; [`running`]: the log and the restart.
+//! - `document`: the JSON that these take; `lines`: replies that come line by line.
 //! - [`error`]: errors as replies; [`page`]: what browsers are told.
 //! - [`entrance`]: the accept loop; [`listener`]: connections by TCP; [`control`]: by a Unix socket.
 //! - [`connection`]: one connection from its first byte to its last.
@@ -16,14 +18,19 @@ pub mod claim;
 pub mod connection;
 pub mod control;
 pub mod device;
+mod document;
 pub mod entrance;
 pub mod error;
 pub mod front;
 pub mod gate;
 pub mod inference;
+mod lines;
 pub mod listener;
+pub mod models;
 pub mod page;
 pub mod routes;
+pub mod running;
+pub mod settings;
 pub mod socket;
 pub mod watch;
 

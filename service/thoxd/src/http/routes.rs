@@ -1,10 +1,13 @@
 //! Paths and handlers, each with what it is for.
 
-use super::{access, claim, device, error, gate::Routes, inference};
+use super::{access, claim, device, error, gate::Routes, inference, models, running, settings};
 use crate::{
     gateway::Gateway,
     guard::Guard,
-    settings::{Server, Sources},
+    lifetime::Lifetime,
+    models::Models,
+    observe::Recent,
+    settings::{Live, Server},
     tls::Tls,
 };
 use axum::{Router, routing::MethodFilter};
@@ -31,8 +34,16 @@ pub struct Door {
     pub plain: Option<SocketAddr>,
     /// TLS, where it is on.
     pub encrypted: Option<Encrypted>,
-    /// Where settings come from, for those that are changed while thoxd runs.
-    pub sources: Arc<Sources>,
+    /// The settings, for those that are changed while thoxd runs.
+    pub settings: Arc<Live>,
+    /// What is done to models.
+    pub models: Models,
+    /// The last lines of the log.
+    pub log: Recent,
+    /// The daemon's end, and its restart.
+    pub lifetime: Lifetime,
+    /// Tells this run of thoxd from others.
+    pub instance: Arc<str>,
 }
 
 /// The encrypted port.
@@ -81,6 +92,64 @@ pub fn routes(door: Door) -> Routes<()> {
         )
         .route(Administration, DELETE, "/thox/v1/data", access::clear_data)
         .route(Administration, POST, "/thox/v1/reset", claim::reset)
+        .route(
+            Administration,
+            GET,
+            "/thox/v1/models/downloads",
+            models::downloads,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/models/downloads",
+            models::download,
+        )
+        .route(
+            Administration,
+            GET,
+            "/thox/v1/models/downloads/{id}",
+            models::one_download,
+        )
+        .route(
+            Administration,
+            DELETE,
+            "/thox/v1/models/downloads/{id}",
+            models::cancel_download,
+        )
+        .route(Administration, POST, "/thox/v1/models/load", models::load)
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/models/unload",
+            models::unload,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/models/delete",
+            models::delete,
+        )
+        .route(Administration, GET, "/thox/v1/settings", settings::list)
+        .route(
+            Administration,
+            GET,
+            "/thox/v1/settings/{key}",
+            settings::get,
+        )
+        .route(
+            Administration,
+            PUT,
+            "/thox/v1/settings/{key}",
+            settings::set,
+        )
+        .route(
+            Administration,
+            DELETE,
+            "/thox/v1/settings/{key}",
+            settings::unset,
+        )
+        .route(Administration, GET, "/thox/v1/logs", running::logs)
+        .route(Administration, POST, "/thox/v1/restart", running::restart)
         .with_state(door)
 }
 

@@ -6,7 +6,14 @@ mod seldom;
 
 pub use seldom::Seldom;
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
@@ -18,6 +25,7 @@ pub struct Lifetime {
     work: TaskTracker,
     background: TaskTracker,
     stopping: CancellationToken,
+    wants_another: Arc<AtomicBool>,
 }
 
 impl Lifetime {
@@ -53,6 +61,18 @@ impl Lifetime {
     /// Begins the stop.
     pub fn stop(&self) {
         self.stopping.cancel();
+    }
+
+    /// Begins a stop after which the program shall start anew.
+    pub fn restart(&self) {
+        self.wants_another.store(true, Ordering::SeqCst);
+        self.stop();
+    }
+
+    /// Whether it shall.
+    #[must_use]
+    pub fn wants_another(&self) -> bool {
+        self.wants_another.load(Ordering::SeqCst)
     }
 
     /// Waits until every client is served, `deadline` at most; tells how many are not.

@@ -3,18 +3,20 @@
 //! The libraries that see bytes on the wire are built without their tracing, so that no setting can switch it on. h2
 //! cannot be built so: what it says is dropped here.
 
+use super::Recent;
 use std::io::IsTerminal;
 use tracing_subscriber::{
     EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-/// Starts the log. `directives` as in `log.level`.
+/// Starts the log; gives its last lines. `directives` as in `log.level`.
 ///
 /// # Errors
 /// Where a directive cannot be read, or a log has been started before.
-pub fn start(directives: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+pub fn start(directives: &str) -> Result<Recent, Box<dyn std::error::Error + Send + Sync>> {
     let filter = EnvFilter::try_new(directives)?;
     let is_terminal = std::io::stderr().is_terminal();
+    let recent = Recent::default();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -22,8 +24,9 @@ pub fn start(directives: &str) -> Result<(), Box<dyn std::error::Error + Send + 
         .with_target(false)
         .finish()
         .with(filter_fn(|what| !is_of(what.target(), "h2")))
+        .with(recent.clone())
         .try_init()?;
-    Ok(())
+    Ok(recent)
 }
 
 /// Whether a target is this library or a module of it.

@@ -21,7 +21,7 @@ pub use note::Models;
 use crate::{
     guard::Guard,
     keys,
-    settings::{Settings, Sources},
+    settings::Live,
     state::{remove, remove_folder},
     tls::{self, Tls},
 };
@@ -42,8 +42,8 @@ pub struct Parts<'a> {
     pub tls: Option<&'a Tls>,
     /// Folder of what survives.
     pub state: &'a Path,
-    /// Where settings come from.
-    pub sources: &'a Sources,
+    /// The settings.
+    pub settings: &'a Live,
 }
 
 /// What is gone.
@@ -107,7 +107,7 @@ fn erase(parts: Parts<'_>) -> Result<Gone, Left> {
         guard,
         tls,
         state,
-        sources,
+        settings,
     } = parts;
     let keys = guard
         .keys
@@ -126,7 +126,7 @@ fn erase(parts: Parts<'_>) -> Result<Gone, Left> {
         .audit
         .end(state)
         .map_err(|error| Left::new(state, error));
-    let settings = forget_settings(guard, sources);
+    let settings = forget_settings(guard, settings);
     let (keys, (), audit_lines) = (keys?, key?, audit?);
     Ok(Gone {
         keys,
@@ -138,18 +138,19 @@ fn erase(parts: Parts<'_>) -> Result<Gone, Left> {
 
 /// Deletes the file that thoxd itself writes; a person's own file is that person's. What is left decides whether asking
 /// needs a key.
-fn forget_settings(guard: &Guard, sources: &Sources) -> Result<Option<PathBuf>, Left> {
-    let Some(file) = sources.own_drop_in() else {
+fn forget_settings(guard: &Guard, settings: &Live) -> Result<Option<PathBuf>, Left> {
+    let Some(file) = settings.own_drop_in() else {
         return Ok(None);
     };
-    let is_gone = remove(&file).map_err(|error| Left::new(&file, error))?;
-    if is_gone {
-        match Settings::load(sources) {
-            Ok(loaded) => guard.lock(loaded.settings.auth.enabled),
-            Err(error) => {
-                tracing::warn!(%error, "what is left of the settings is not valid: those in force stay until thoxd is restarted");
-            }
+    let is_gone = settings.alone(|| remove(&file));
+    if !is_gone.map_err(|error| Left::new(&file, error))? {
+        return Ok(None);
+    }
+    match settings.load() {
+        Ok(loaded) => guard.lock(loaded.settings.auth.enabled),
+        Err(error) => {
+            tracing::warn!(%error, "what is left of the settings is not valid: those in force stay until thoxd is restarted");
         }
     }
-    Ok(is_gone.then_some(file))
+    Ok(Some(file))
 }

@@ -5,7 +5,7 @@ use crate::{
     guard::audit::{Audit, Line, files},
     keys::Keys,
     lan::Lan,
-    settings::{Account, parse_text},
+    settings::{Account, Settings, Sources, parse_text},
 };
 use std::{collections::BTreeMap, fs, net::Ipv4Addr, sync::Arc};
 use tempfile::TempDir;
@@ -63,11 +63,16 @@ impl Used {
     }
 
     fn reset(&self, models: Models) -> Result<Gone, ApiError> {
+        let started_with = Sources {
+            root: self.root.path().join("nothing"),
+            ..self.sources.clone()
+        };
+        let loaded = Settings::load(&started_with).unwrap();
         let parts = Parts {
             guard: &self.guard,
             tls: None,
             state: &self.state(),
-            sources: &self.sources,
+            settings: &Live::new(self.sources.clone(), loaded),
         };
         reset(parts, models)
     }

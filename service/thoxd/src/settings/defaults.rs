@@ -2,7 +2,8 @@
 
 use super::{
     shape::{
-        Audit, Auth, Circuit, Engine, Limits, Log, Model, Router, Server, Settings, SocketFile, Tls,
+        Audit, Auth, Circuit, Downloads, Engine, Limits, Log, Model, Router, Server, Settings,
+        SocketFile, Tls,
     },
     table::Table,
     units::Bytes,
@@ -12,7 +13,7 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
-use thox_policy::{EngineKind, ParameterCount};
+use thox_policy::{EngineKind, ParameterCount, Registry};
 
 const MORE_THAN_NOTHING: &str = "a duration above zero such as \"500ms\", \"30s\" or \"10m\"";
 const AT_LEAST_ONE: &str = "a whole number, 1 or more";
@@ -33,6 +34,9 @@ impl Settings {
             tls: table.table("tls", Tls::read),
             engines: table.named("engines", |_, table| Engine::read(table)),
             models: table.named("models", |_, table| Model::read(table)),
+            downloads: table.table("downloads", |table| Downloads {
+                registries: table.read("registries", default_registries()),
+            }),
             router: table.table("router", Router::read),
             auth: table.table("auth", |table| Auth {
                 enabled: table.read("enabled", false),
@@ -152,6 +156,14 @@ impl Log {
             ),
         }
     }
+}
+
+/// Ollama's own, and Hugging Face, which it speaks to as well.
+fn default_registries() -> Vec<Registry> {
+    ["registry.ollama.ai", "hf.co"]
+        .iter()
+        .filter_map(|host| host.parse().ok())
+        .collect()
 }
 
 fn time(table: &mut Table<'_>, name: &str, seconds: u64) -> Duration {

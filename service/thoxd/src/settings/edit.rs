@@ -2,6 +2,7 @@
 //! all settings together are valid with the change.
 
 use super::{
+    explain::Loaded,
     key::Key,
     layer::Origin,
     problem::Problems,
@@ -20,8 +21,8 @@ use toml_edit::{DocumentMut, Item, Table, TableLike};
 pub struct Change {
     /// The file.
     pub file: PathBuf,
-    /// The value as it stands there.
-    pub value: String,
+    /// The value as it stands there; none where it was taken out.
+    pub value: Option<String>,
     /// The source that has another value for the key and is read later, where there is one: the change has no effect.
     pub overridden_by: Option<Origin>,
 }
@@ -55,51 +56,126 @@ pub enum EditError {
         /// What is no table.
         table: Key,
     },
+    /// The change would have no effect.
+    #[error("{origin} sets {key} too and is read later, so a change would have no effect")]
+    Overridden {
+        /// The key.
+        key: Key,
+        /// Who has the last word.
+        origin: Origin,
+    },
     /// The settings would not be valid.
     #[error("{0}")]
     Invalid(#[from] Problems),
 }
 
-/// Sets `key` to `text`, TOML or a bare word, in `file`.
-pub fn set(sources: &Sources, file: &Path, key: &Key, text: &str) -> Result<Change, EditError> {
-    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let file = file.as_path();
-    // Replacing a link would cut it off from the file that it stands for.
-    let written = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let io_error = |action| {
-        move |cause| EditError::Io {
-            file: file.to_owned(),
-            action,
-            cause,
-        }
-    };
-    let old = match fs::read_to_string(&written) {
-        Ok(old) => old,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(io_error("read")(error)),
-    };
-    let mut document: DocumentMut = old.parse().map_err(|cause| EditError::Syntax {
-        file: file.to_owned(),
-        cause: Box::new(cause),
-    })?;
-    let value = text
-        .trim()
-        .parse()
-        .unwrap_or_else(|_| toml_edit::Value::from(text));
-    insert(document.as_table_mut(), key, value.clone())?;
-    let new = document.to_string();
+/// What is done to a key.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    /// It gets this value.
+    Set(toml_edit::Value),
+    /// It is taken out of the file: what comes before decides, the default in the end.
+    Unset,
+}
 
-    let loaded = load(&as_the_daemon_reads(sources, file), Some((file, &new)))?;
-    let origin = loaded.explain(key).map(|explanation| explanation.origin);
-    let overridden_by = origin
-        .ok()
-        .filter(|origin| !matches!(origin, Origin::File { path, .. } if path == file));
-    replace(&written, &new).map_err(io_error("written"))?;
+impl Edit {
+    /// A value as it is typed: TOML, or a bare word.
+    #[must_use]
+    pub fn typed(text: &str) -> Self {
+        let value = text.trim().parse();
+        Self::Set(value.unwrap_or_else(|_| toml_edit::Value::from(text)))
+    }
+}
+
+/// Sets `key` in `file`, or takes it out, for a daemon that is not asked.
+pub fn edit(sources: &Sources, file: &Path, key: &Key, edit: &Edit) -> Result<Change, EditError> {
+    let draft = Draft::of(file, key, edit)?;
+    let loaded = load(
+        &as_the_daemon_reads(sources, &draft.file),
+        Some((&draft.file, &draft.text)),
+    )?;
+    let overridden_by = match edit {
+        Edit::Set(_) => draft.overridden_by(&loaded, key),
+        Edit::Unset => None,
+    };
+    draft.write()?;
     Ok(Change {
-        file: file.to_owned(),
-        value: value.to_string().trim().to_owned(),
+        file: draft.file,
+        value: match edit {
+            Edit::Set(value) => Some(value.to_string().trim().to_owned()),
+            Edit::Unset => None,
+        },
         overridden_by,
     })
+}
+
+/// The same for the daemon that runs with these sources: a change that would have no effect is refused.
+pub(super) fn edit_own(sources: &Sources, key: &Key, edit: &Edit) -> Result<Loaded, EditError> {
+    let draft = Draft::of(&sources.file_to_edit(), key, edit)?;
+    let loaded = load(sources, Some((&draft.file, &draft.text)))?;
+    if let (Edit::Set(_), Some(origin)) = (edit, draft.overridden_by(&loaded, key)) {
+        let key = key.clone();
+        return Err(EditError::Overridden { key, origin });
+    }
+    draft.write()?;
+    Ok(loaded)
+}
+
+/// A file as it would be after a change.
+struct Draft {
+    /// As it is named.
+    file: PathBuf,
+    /// What a link stands for: replacing the link would cut it off.
+    written: PathBuf,
+    text: String,
+}
+
+impl Draft {
+    fn of(file: &Path, key: &Key, edit: &Edit) -> Result<Self, EditError> {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let written = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        let old = match fs::read_to_string(&written) {
+            Ok(old) => old,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(cause) => {
+                let action = "read";
+                return Err(EditError::Io {
+                    file,
+                    action,
+                    cause,
+                });
+            }
+        };
+        let mut document: DocumentMut = old.parse().map_err(|cause| EditError::Syntax {
+            file: file.clone(),
+            cause: Box::new(cause),
+        })?;
+        match edit {
+            Edit::Set(value) => insert(document.as_table_mut(), key, value.clone())?,
+            Edit::Unset => remove(document.as_table_mut(), key.segments()),
+        }
+        let text = document.to_string();
+        Ok(Self {
+            file,
+            written,
+            text,
+        })
+    }
+
+    /// The later source that has another value.
+    fn overridden_by(&self, loaded: &Loaded, key: &Key) -> Option<Origin> {
+        let origin = loaded.explain(key).ok()?.origin;
+        let is_ours = matches!(&origin, Origin::File { path, .. } if *path == self.file);
+        (!is_ours).then_some(origin)
+    }
+
+    fn write(&self) -> Result<(), EditError> {
+        replace(&self.written, &self.text).map_err(|cause| EditError::Io {
+            file: self.file.clone(),
+            action: "written",
+            cause,
+        })
+    }
 }
 
 /// The sources of a daemon that reads `file`: without the environment of the shell in which the change is made, and
@@ -153,6 +229,20 @@ fn insert(root: &mut Table, key: &Key, value: toml_edit::Value) -> Result<(), Ed
     Ok(())
 }
 
+fn remove(table: &mut dyn TableLike, path: &[String]) {
+    match path {
+        [] => {}
+        [name] => {
+            table.remove(name);
+        }
+        [name, rest @ ..] => {
+            if let Some(inner) = table.get_mut(name).and_then(Item::as_table_like_mut) {
+                remove(inner, rest);
+            }
+        }
+    }
+}
+
 /// Puts `text` in the place of a file so that at no moment, a power cut included, there is less than one whole file.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("/"));
@@ -200,7 +290,8 @@ mod tests {
     fn change(root: &Path, key: &str, value: &str) -> Result<Change, String> {
         let sources = sources(root);
         let file = sources.file_to_edit();
-        set(&sources, &file, &key.parse().unwrap(), value).map_err(|error| error.to_string())
+        edit(&sources, &file, &key.parse().unwrap(), &Edit::typed(value))
+            .map_err(|error| error.to_string())
     }
 
     fn text(root: &Path) -> String {
@@ -213,8 +304,8 @@ mod tests {
         let root = root.path();
         let made = change(root, "server.max_body", "64MiB").unwrap();
         assert_eq!(
-            (made.value.as_str(), made.overridden_by),
-            ("\"64MiB\"", None)
+            (made.value.as_deref(), made.overridden_by),
+            (Some("\"64MiB\""), None)
         );
         assert_eq!(text(root), "[server]\nmax_body = \"64MiB\"\n");
 
@@ -307,11 +398,46 @@ mod tests {
         fs::write(&system, "not valid").unwrap();
         let file = root.path().join("mine.toml");
         let key = "log.level".parse().unwrap();
-        let made = set(&sources(root.path()), &file, &key, "warn").unwrap();
+        let made = edit(&sources(root.path()), &file, &key, &Edit::typed("warn")).unwrap();
         assert_eq!(
             (made.file.as_path(), made.overridden_by),
             (file.as_path(), None)
         );
-        assert!(set(&sources(root.path()), &system, &key, "warn").is_err());
+        assert!(edit(&sources(root.path()), &system, &key, &Edit::typed("warn")).is_err());
+    }
+    #[test]
+    fn what_is_taken_out_is_the_default_again_and_leaves_the_rest() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        change(root, "server.max_body", "64MiB").unwrap();
+        change(root, "server.max_connections", "5").unwrap();
+        let sources = sources(root);
+        let file = sources.file_to_edit();
+        let unset = |key: &str| edit(&sources, &file, &key.parse().unwrap(), &Edit::Unset);
+        assert_eq!(unset("server.max_body").unwrap().value, None);
+        assert_eq!(text(root), "[server]\nmax_connections = 5\n");
+        // Again, and what was never there: nothing to do.
+        unset("server.max_body").unwrap();
+        unset("router.circuit.failures").unwrap();
+        assert_eq!(text(root), "[server]\nmax_connections = 5\n");
+    }
+
+    #[test]
+    fn a_running_daemon_refuses_what_would_have_no_effect() {
+        let root = tempfile::tempdir().unwrap();
+        let mut sources = sources(root.path());
+        sources.set = vec!["log.level=debug".to_owned()];
+        let key = "log.level".parse().unwrap();
+        let refused = edit_own(&sources, &key, &Edit::typed("warn")).unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .contains("--set log.level=debug sets log.level too"),
+            "{refused}"
+        );
+        assert!(!sources.file_to_edit().exists(), "nothing is written");
+        let other = "server.max_body".parse().unwrap();
+        let loaded = edit_own(&sources, &other, &Edit::typed("1MiB")).unwrap();
+        assert_eq!(loaded.settings.server.max_body.0, 1 << 20);
     }
 }

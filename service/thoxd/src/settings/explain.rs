@@ -119,6 +119,16 @@ impl Explanation {
         }
     }
 
+    /// The same without a value.
+    pub(super) fn taken_out(self) -> Self {
+        Self {
+            value: None,
+            json: None,
+            origin: Origin::Default,
+            ..self
+        }
+    }
+
     /// The value without TOML's quotes where it is one text, for scripts; empty where there is none.
     #[must_use]
     pub fn plain(&self) -> String {
@@ -133,9 +143,18 @@ impl Explanation {
     pub fn json(&self) -> serde_json::Value {
         self.json.as_ref().map_or(serde_json::Value::Null, json)
     }
+
+    /// The default for JSON.
+    #[must_use]
+    pub fn default_json(&self) -> serde_json::Value {
+        let default = self.default.as_ref().and_then(|text| text.parse().ok());
+        default.as_ref().map_or(serde_json::Value::Null, json)
+    }
 }
 
-fn json(value: &toml_edit::Value) -> serde_json::Value {
+/// A value of a settings file as JSON.
+#[must_use]
+pub fn json(value: &toml_edit::Value) -> serde_json::Value {
     use toml_edit::Value;
     match value {
         Value::String(text) => text.value().as_str().into(),

@@ -19,7 +19,7 @@
 //! - `check`: what must hold between settings.
 //! - `problem`: everything that is wrong, in words for the person who wrote it.
 //! - `documentation`: the comments of the default file, by key; `explain`: a key's value and where it is from.
-//! - `edit`: changes one key in a file and leaves the rest of it alone.
+//! - `edit`: changes one key in a file and leaves the rest of it alone; `live`: the same for the daemon that runs.
 //! - `account`: whether the device or a person runs the program, and the folders that follow from it.
 
 mod account;
@@ -31,6 +31,7 @@ mod edit;
 mod explain;
 mod key;
 mod layer;
+mod live;
 mod overrides;
 mod problem;
 mod reader;
@@ -42,14 +43,15 @@ mod units;
 
 pub use account::Account;
 pub use address::{EngineAddress, InvalidEngineAddress};
-pub use edit::{Change, EditError, set};
-pub use explain::{Explanation, Loaded, UnknownKey};
+pub use edit::{Change, Edit, EditError, edit};
+pub use explain::{Explanation, Loaded, UnknownKey, json};
 pub use key::{InvalidKey, Key};
 pub use layer::Origin;
+pub use live::{Effect, Entry, Live, Refused, is_for_the_device_alone};
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{
-    Audit, Auth, Circuit, Engine, HostName, Limits, Log, Model, Router, Server, Settings,
-    SocketFile, Tls, WebOrigin,
+    Audit, Auth, Circuit, Downloads, Engine, HostName, Limits, Log, Model, Router, Server,
+    Settings, SocketFile, Tls, WebOrigin,
 };
 pub use sources::{Sources, parse_text};
 pub use units::Bytes;

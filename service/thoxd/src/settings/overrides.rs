@@ -10,7 +10,18 @@ use std::collections::BTreeMap;
 use thox_policy::nearest::nearest;
 
 /// The tables whose keys can be given in the environment.
-const SECTIONS: [&str; 5] = ["server", "engines", "models", "router", "log"];
+const SECTIONS: [&str; 10] = [
+    "server",
+    "tls",
+    "engines",
+    "models",
+    "downloads",
+    "router",
+    "auth",
+    "limits",
+    "audit",
+    "log",
+];
 
 /// The one setting outside a table.
 const STATE_DIR: &str = "THOX_STATE_DIR";

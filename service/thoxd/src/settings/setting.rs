@@ -8,7 +8,7 @@ use super::{
 use figment::value::Value;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use thox_policy::{
-    EngineKind, ParameterCount,
+    EngineKind, ParameterCount, Registry,
     browser::{Host, is_origin},
     network::Prefix,
 };
@@ -171,6 +171,12 @@ text_setting!(
     |name| name.0.clone()
 );
 text_setting!(
+    Registry,
+    "a registry's host name such as \"registry.ollama.ai\"",
+    |text| text.parse().map_err(|_| None),
+    Self::to_string
+);
+text_setting!(
     SocketFile,
     "an absolute path in quotes, or \"\" for none",
     |text| match text {
@@ -217,6 +223,11 @@ impl Listed for Prefix {
 impl Listed for WebOrigin {
     const EXPECTED_LIST: &'static str =
         "a list of origins as browsers send them, such as [\"https://chat.example.org\"]";
+}
+
+impl Listed for Registry {
+    const EXPECTED_LIST: &'static str =
+        "a list of registries such as [\"registry.ollama.ai\", \"hf.co\"]";
 }
 
 impl Listed for HostName {

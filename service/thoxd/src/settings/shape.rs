@@ -2,7 +2,7 @@
 
 use super::{address::EngineAddress, units::Bytes};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
-use thox_policy::{EngineKind, ParameterCount, network::Prefix};
+use thox_policy::{EngineKind, ParameterCount, Registry, network::Prefix};
 
 /// Everything that can be set, validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Settings {
     pub engines: BTreeMap<String, Engine>,
     /// The catalog: public model names.
     pub models: BTreeMap<String, Model>,
+    /// Where models may come from.
+    pub downloads: Downloads,
     /// How requests are routed.
     pub router: Router,
     /// Who may ask and who may change.
@@ -109,6 +111,13 @@ pub struct Model {
     pub description: Option<String>,
     /// What the model is called on an engine, by the engine's name or by a backend label (`ollama`, `tensorrt`, `starter`).
     pub on: BTreeMap<String, String>,
+}
+
+/// Where models may come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Downloads {
+    /// The registries that engines may fetch models from.
+    pub registries: Vec<Registry>,
 }
 
 /// How requests are routed.

@@ -236,6 +236,11 @@ fn the_environment_reaches_every_section_and_leaves_others_alone() {
         ("THOX_SERVER__MAX_CONNECTIONS", "7"),
         ("THOX_ENGINES__OLLAMA__URL", "http://127.0.0.1:1"),
         ("THOX_MODELS__THOX_CODER_FAST__OLLAMA", "tiny"),
+        ("THOX_TLS__ENABLED", "true"),
+        ("THOX_DOWNLOADS__REGISTRIES", "hf.co"),
+        ("THOX_AUTH__ENABLED", "true"),
+        ("THOX_LIMITS__REMOTE_REQUESTS_PER_MINUTE", "9"),
+        ("THOX_AUDIT__ENABLED", "true"),
         ("THOX_STATE_DIR", "/tmp/state"),
         ("PATH", "/bin"),
     ] {
@@ -254,6 +259,9 @@ fn the_environment_reaches_every_section_and_leaves_others_alone() {
         "http://127.0.0.1:1"
     );
     assert_eq!(settings.models["thox-coder-fast"].on["ollama"], "tiny");
+    assert!(settings.tls.enabled && settings.auth.enabled && settings.audit.enabled);
+    assert_eq!(settings.downloads.registries, ["hf.co".parse().unwrap()]);
+    assert_eq!(settings.limits.remote_requests_per_minute, 9);
     assert_eq!(settings.state_dir, Path::new("/tmp/state"));
 
     for (name, value, expected) in [

@@ -16,8 +16,11 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use thox_policy::{
     World,
@@ -48,6 +51,13 @@ pub struct Sighting {
     pub was_up: bool,
 }
 
+/// How often an engine has been looked at: the number of the look that began last, and of the one that ended last.
+#[derive(Debug, Default)]
+struct Looks {
+    begun: AtomicU64,
+    ended: watch::Sender<u64>,
+}
+
 /// Publishes snapshots.
 #[derive(Debug)]
 pub struct Worlds {
@@ -59,6 +69,7 @@ pub struct Worlds {
     fleet: Fleet,
     changes: watch::Sender<u64>,
     nudge: Notify,
+    looks: Vec<Looks>,
     /// When thoxd started.
     pub started: Instant,
 }
@@ -94,6 +105,7 @@ impl Worlds {
             was_up: false,
         };
         let sightings = vec![unseen; fleet.len()];
+        let looks = fleet.iter().map(|_| Looks::default()).collect();
         let worlds = Self {
             current: ArcSwap::from_pointee(Snapshot {
                 routing: World::default(),
@@ -107,6 +119,7 @@ impl Worlds {
             fleet,
             changes: watch::Sender::new(0),
             nudge: Notify::new(),
+            looks,
             started: Instant::now(),
         };
         worlds.publish();
@@ -128,6 +141,19 @@ impl Worlds {
     /// Asks the scouts to look now: somebody asked for a model that nobody knows.
     pub fn look_again(&self) {
         self.nudge.notify_waiters();
+    }
+
+    /// Looks at an engine now, and waits until what is seen is published; `patience` at most.
+    pub async fn look_at(&self, engine: usize, patience: Duration) {
+        let Some(looks) = self.looks.get(engine) else {
+            return;
+        };
+        let mut ended = looks.ended.subscribe();
+        // One that is under way may have seen what was before: only a later one counts.
+        let before = looks.begun.load(Ordering::SeqCst);
+        self.nudge.notify_waiters();
+        let seen = ended.wait_for(|number| *number > before);
+        let _ = tokio::time::timeout(patience, seen).await;
     }
 
     /// Publishes anew what is known, after an engine's circuit has opened or closed.

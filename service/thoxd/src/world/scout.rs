@@ -8,7 +8,7 @@ use crate::{
     },
     lifetime::Lifetime,
 };
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 use thox_policy::{
     circuit::{Change, Outcome},
     world::EngineState,
@@ -28,12 +28,14 @@ impl Worlds {
                 loop {
                     // Subscribed before the look: a nudge that comes during it counts for the next one.
                     let nudge = worlds.nudge.notified();
+                    let number = worlds.begin_look(index);
                     let mut seen = survey(&engine, &mut known).await;
                     // One look that broke is no engine that is gone; one that nobody answers is.
                     if matches!(&seen, Err(failure) if failure.trouble != Trouble::Unreachable) {
                         seen = survey(&engine, &mut known).await;
                     }
                     worlds.saw(index, &engine, seen);
+                    worlds.end_look(index, number);
                     if std::mem::take(&mut is_first) {
                         looked.add_permits(1);
                     }
@@ -42,6 +44,17 @@ impl Worlds {
             });
         }
         looked
+    }
+
+    fn begin_look(&self, index: usize) -> u64 {
+        let begun = self.looks.get(index).map(|looks| &looks.begun);
+        begun.map_or(0, |begun| begun.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    fn end_look(&self, index: usize, number: u64) {
+        if let Some(looks) = self.looks.get(index) {
+            looks.ended.send_replace(number);
+        }
     }
 
     fn saw(&self, index: usize, engine: &Engine, seen: Result<Report, Failure>) {

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use thox_api::{
     ApiError, AuthStatus, BackendHealth, BackendState, CircuitState, Claim, ClaimCode, Class,
-    DataCleared, DecisionRecord, DeviceStatus, ErrorKind, Explanation, Health, KeyDeleted, KeyInfo,
-    KeyList, MakeKey, ModelList, ModelObject, NewKey, OverallStatus, Reset, ResetDone, RouteChoice,
-    RouterBackend, RouterModel, RouterRules, RouterStatus, Scope, SetAuth, StreamEvent, TlsStatus,
+    DataCleared, DecisionRecord, DeviceStatus, Download, DownloadList, DownloadState, Effect,
+    ErrorKind, Explanation, Health, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine, MakeKey,
+    ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OverallStatus, Reset,
+    ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus,
+    Scope, SetAuth, SetSetting, Setting, SettingList, StreamEvent, TlsStatus,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -276,6 +278,7 @@ fn keys_and_the_device_are_described() {
         &DeviceStatus {
             name: String::new(),
             version: String::new(),
+            instance: String::new(),
             names: Vec::new(),
             tls: Some(tls),
         },
@@ -327,6 +330,90 @@ fn a_reset_is_described() {
             tls_fingerprint: None,
             left_to_system: text(),
             restart_needed: true,
+        },
+    );
+}
+
+#[test]
+fn models_that_come_and_go() {
+    let download = Download {
+        id: text(),
+        object: text(),
+        model: text(),
+        engine: text(),
+        state: DownloadState::Queued,
+        status: text(),
+        bytes: 1,
+        total: None,
+        bytes_per_second: None,
+        created: 1,
+        finished: None,
+        error: None,
+    };
+    always("Download", &download);
+    always(
+        "DownloadList",
+        &DownloadList {
+            object: text(),
+            data: vec![download],
+        },
+    );
+    always(
+        "ModelChanged",
+        &ModelChanged {
+            object: text(),
+            model: text(),
+            engine: text(),
+            action: ModelAction::Loaded,
+        },
+    );
+    let bare = NamedModel {
+        model: text(),
+        engine: None,
+    };
+    let full = NamedModel {
+        engine: Some(text()),
+        ..bare.clone()
+    };
+    describes("NamedModel", &full, &bare);
+}
+
+#[test]
+fn settings_the_log_and_the_restart() {
+    let setting = Setting {
+        key: text(),
+        value: Value::Null,
+        default: Value::Null,
+        source: text(),
+        documentation: text(),
+        effect: Effect::Restart,
+        restart_needed: true,
+    };
+    always("Setting", &setting);
+    always(
+        "SettingList",
+        &SettingList {
+            object: text(),
+            data: vec![setting],
+        },
+    );
+    always("SetSetting", &SetSetting { value: Value::Null });
+    always(
+        "LogLine",
+        &LogLine {
+            number: 1,
+            at_ms: 1,
+            level: LogLevel::Info,
+            target: text(),
+            message: text(),
+        },
+    );
+    always(
+        "Restarting",
+        &Restarting {
+            object: text(),
+            instance: text(),
+            drain_seconds: 1,
         },
     );
 }

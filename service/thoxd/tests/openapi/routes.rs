@@ -17,7 +17,9 @@ use thoxd::{
     keys::Keys,
     lan::Lan,
     lifetime::Lifetime,
-    settings::{self, Sources},
+    models::Models,
+    observe::Recent,
+    settings::{self, Live, Settings, Sources},
     world::Worlds,
 };
 use tower::ServiceExt;
@@ -36,15 +38,26 @@ fn service() -> (Routes<()>, TempDir) {
     let keys = Keys::open(folder.path()).expect("keys");
     let audit = Audit::new(false, folder.path());
     let mut sources = Sources::of_process();
-    sources.config = Some(folder.path().join("thoxd.toml"));
+    let file = folder.path().join("thoxd.toml");
+    std::fs::write(&file, text).expect("a settings file");
+    sources.config = Some(file);
+    let loaded = Settings::load(&sources).expect("settings");
     let door = Door {
-        gateway: Gateway::new(worlds, Arc::new(Ledger::default())),
+        gateway: Gateway::new(Arc::clone(&worlds), Arc::new(Ledger::default())),
         guard: Guard::new(&settings, keys, Lan::new(&[]), audit),
-        server: Arc::new(settings.server),
+        server: Arc::new(settings.server.clone()),
         plain: None,
         encrypted: None,
         state: Arc::new(folder.path().to_owned()),
-        sources: Arc::new(sources),
+        models: Models::new(
+            worlds,
+            settings.downloads.registries.clone(),
+            lifetime.clone(),
+        ),
+        settings: Arc::new(Live::new(sources, loaded)),
+        log: Recent::default(),
+        lifetime: lifetime.clone(),
+        instance: "test".into(),
     };
     (doors(door, &lifetime), folder)
 }
@@ -69,6 +82,11 @@ async fn ask(method: &str, path: &str, body: Option<&Value>) -> Response<Body> {
     let request = request.body(body).expect("a request");
     let (routes, _folder) = service();
     router(routes).oneshot(request).await.expect("a reply")
+}
+
+/// A path with its parameters filled in; a setting's key is one that there is.
+fn filled(path: &str, id: &str) -> String {
+    path.replace("{id}", id).replace("{key}", "server.max_body")
 }
 
 async fn error_code(reply: Response<Body>) -> (StatusCode, Value) {
@@ -111,7 +129,7 @@ async fn every_described_route_answers_with_a_described_status() {
             some => some.into_iter().map(Some).chain([None]).collect(),
         };
         for body in bodies {
-            let reply = ask(&method, &path.replace("{id}", "a/b:c"), body).await;
+            let reply = ask(&method, &filled(&path, "a/b:c"), body).await;
             let status = reply.status().as_u16().to_string();
             assert!(
                 operation["responses"].get(&status).is_some(),
@@ -119,7 +137,7 @@ async fn every_described_route_answers_with_a_described_status() {
             );
             assert_ne!(status, "405", "{method} {path}");
         }
-        let reply = ask("PATCH", &path.replace("{id}", "a"), None).await;
+        let reply = ask("PATCH", &filled(&path, "a"), None).await;
         assert_eq!(
             reply.status(),
             StatusCode::METHOD_NOT_ALLOWED,

@@ -3,7 +3,9 @@
 use crate::document::document;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, iter::successors};
-use thox_api::{BackendState, CircuitState, OverallStatus};
+use thox_api::{
+    BackendState, CircuitState, DownloadState, Effect, LogLevel, ModelAction, OverallStatus,
+};
 use thox_policy::{Capability, Endpoint, EngineKind, Reason};
 use thoxd::observe::metrics::Outcome;
 
@@ -121,5 +123,42 @@ fn decisions() {
     assert_eq!(
         document["components"]["headers"]["Route"]["schema"]["pattern"],
         format!("^[^;]+; reason=({})$", names.join("|"))
+    );
+}
+
+#[test]
+fn downloads_settings_and_the_log() {
+    let document = document();
+    let download = all(DownloadState::Queued, |state| match state {
+        DownloadState::Queued => Some(DownloadState::Running),
+        DownloadState::Running => Some(DownloadState::Succeeded),
+        DownloadState::Succeeded => Some(DownloadState::Failed),
+        DownloadState::Failed => Some(DownloadState::Cancelled),
+        DownloadState::Cancelled => None,
+    });
+    assert_eq!(
+        described(&document, "Download", "/properties/state/enum"),
+        json_words(download)
+    );
+    let action = all(ModelAction::Loaded, |action| match action {
+        ModelAction::Loaded => Some(ModelAction::Unloaded),
+        ModelAction::Unloaded => Some(ModelAction::Deleted),
+        ModelAction::Deleted => None,
+    });
+    assert_eq!(
+        described(&document, "ModelChanged", "/properties/action/enum"),
+        json_words(action)
+    );
+    let effect = all(Effect::AtOnce, |effect| match effect {
+        Effect::AtOnce => Some(Effect::Restart),
+        Effect::Restart => None,
+    });
+    assert_eq!(
+        described(&document, "Setting", "/properties/effect/enum"),
+        json_words(effect)
+    );
+    assert_eq!(
+        described(&document, "LogLine", "/properties/level/enum"),
+        words(LogLevel::ALL.into_iter(), LogLevel::as_str)
     );
 }

@@ -1,0 +1,203 @@
+//! `thox models pull` and `thox models downloads`.
+
+use super::{print_json, words};
+use crate::{
+    arguments::ModelArguments,
+    device::{Device, escaped},
+    failure::{Exit, Failure},
+    output::{self, Cell, Output, Tone},
+};
+use http::Method;
+use thox_api::{Download, DownloadList, DownloadState, NamedModel};
+
+const DOWNLOADS: &str = "/thox/v1/models/downloads";
+
+/// Has a model fetched, and shows how far it is until it is there.
+pub(super) async fn pull(
+    device: &Device,
+    arguments: ModelArguments,
+    output: Output,
+    is_json: bool,
+) -> Result<(), Failure> {
+    let named = NamedModel::from(arguments);
+    let (_, begun) = device
+        .send::<Download>(Method::POST, DOWNLOADS, &named)
+        .await?;
+    let path = format!("{DOWNLOADS}/{}?follow=true", escaped(&begun.id));
+    let mut lines = device.lines(&path).await?;
+    let mut last = begun;
+    while let Some(line) = lines.next().await? {
+        last = serde_json::from_str(&line).map_err(|error| {
+            Failure::error(format!(
+                "the device tells of its download strangely: {error}"
+            ))
+        })?;
+        if is_json {
+            output.line(&line)?;
+        } else {
+            output::progress(&progress(&last));
+        }
+    }
+    output::progress("");
+    ended(last, output, is_json)
+}
+
+fn ended(download: Download, output: Output, is_json: bool) -> Result<(), Failure> {
+    let Download {
+        model,
+        engine,
+        bytes,
+        ..
+    } = &download;
+    match download.state {
+        DownloadState::Succeeded if is_json => Ok(()),
+        DownloadState::Succeeded => {
+            output.line(&format!("{model} is on {engine}: {}.", words::bytes(*bytes)))
+        }
+        DownloadState::Failed => {
+            let error = download.error;
+            let is_missing = error
+                .as_ref()
+                .is_some_and(|error| error.code.as_deref() == Some("model_not_found"));
+            let exit = if is_missing { Exit::NotFound } else { Exit::Error };
+            let message = error.map_or_else(|| "the download failed".to_owned(), |error| error.message);
+            Err(Failure::with(exit, message))
+        }
+        DownloadState::Cancelled => Err(Failure::error(format!(
+            "the download of {model} was cancelled"
+        ))),
+        DownloadState::Queued | DownloadState::Running => Err(Failure::error(format!(
+            "the device stopped telling of the download of {model}"
+        ))
+        .next("thox models downloads tells whether it goes on; thox models pull begins it again where it was")),
+    }
+}
+
+/// `llama3.2:3b  734.0 MB of 2.0 GB  36 %  11.5 MB/s  1 min 51 s left`
+fn progress(download: &Download) -> String {
+    let mut parts = vec![download.model.clone()];
+    match download.total {
+        Some(total) if total > 0 => {
+            let percent = u128::from(download.bytes) * 100 / u128::from(total);
+            parts.push(format!(
+                "{} of {}",
+                words::bytes(download.bytes),
+                words::bytes(total)
+            ));
+            parts.push(format!("{percent} %"));
+        }
+        Some(_) | None => {}
+    }
+    if let Some(rate) = download.bytes_per_second {
+        parts.push(format!("{}/s", words::bytes(rate)));
+        let left = download.total.and_then(|total| {
+            total
+                .saturating_sub(download.bytes)
+                .checked_div(rate)
+                .filter(|left| *left > 0)
+        });
+        parts.extend(left.map(|left| format!("{} left", words::span(left))));
+    }
+    if download.status != "downloading" {
+        parts.push(download.status.clone());
+    }
+    parts.join("  ")
+}
+
+/// Lists the downloads.
+pub(super) async fn list(device: &Device, output: Output, is_json: bool) -> Result<(), Failure> {
+    let (reply, list) = device.get::<DownloadList>(DOWNLOADS).await?;
+    if is_json {
+        return print_json(&reply, output);
+    }
+    if list.data.is_empty() {
+        return output.line("Nothing has been downloaded since thoxd started.");
+    }
+    let heading = ["ID", "MODEL", "ENGINE", "STATE", "THERE", "OF", "BEGUN"];
+    let mut rows = vec![heading.map(Cell::from).to_vec()];
+    for download in &list.data {
+        rows.push(vec![
+            download.id.as_str().into(),
+            download.model.as_str().into(),
+            download.engine.as_str().into(),
+            state(download),
+            words::bytes(download.bytes).into(),
+            download.total.map_or_else(words::dash, words::bytes).into(),
+            words::ago(download.created).into(),
+        ]);
+    }
+    output.table(&rows)
+}
+
+fn state(download: &Download) -> Cell {
+    match download.state {
+        DownloadState::Queued => Cell::toned(Tone::Faint, "queued"),
+        DownloadState::Running => download
+            .bytes_per_second
+            .map_or_else(
+                || "running".to_owned(),
+                |rate| format!("running, {}/s", words::bytes(rate)),
+            )
+            .into(),
+        DownloadState::Succeeded => Cell::toned(Tone::Good, "succeeded"),
+        DownloadState::Failed => Cell::toned(Tone::Bad, "failed"),
+        DownloadState::Cancelled => Cell::toned(Tone::Warning, "cancelled"),
+    }
+}
+
+/// Cancels one of them.
+pub(super) async fn cancel(
+    device: &Device,
+    id: &str,
+    output: Output,
+    is_json: bool,
+) -> Result<(), Failure> {
+    let path = format!("{DOWNLOADS}/{}", escaped(id));
+    let (reply, over) = device.delete::<Download>(&path).await?;
+    if is_json {
+        return print_json(&reply, output);
+    }
+    let model = over.model;
+    output.line(&match over.state {
+        DownloadState::Cancelled => format!("The download of {model} is cancelled."),
+        DownloadState::Succeeded => format!("The download of {model} was done already."),
+        DownloadState::Failed | DownloadState::Queued | DownloadState::Running => {
+            format!("The download of {model} had failed already.")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_as_far_as_it_is_known() {
+        let mut download = Download {
+            id: "dl_1".to_owned(),
+            object: "model.download".to_owned(),
+            model: "llama3.2:3b".to_owned(),
+            engine: "ollama".to_owned(),
+            state: DownloadState::Running,
+            status: "pulling manifest".to_owned(),
+            bytes: 0,
+            total: None,
+            bytes_per_second: None,
+            created: 0,
+            finished: None,
+            error: None,
+        };
+        assert_eq!(progress(&download), "llama3.2:3b  pulling manifest");
+        download.status = "downloading".to_owned();
+        download.bytes = 734_000_000;
+        download.total = Some(2_000_000_000);
+        assert_eq!(progress(&download), "llama3.2:3b  734.0 MB of 2.0 GB  36 %");
+        download.bytes_per_second = Some(11_500_000);
+        assert_eq!(
+            progress(&download),
+            "llama3.2:3b  734.0 MB of 2.0 GB  36 %  11.5 MB/s  1 min 50 s left"
+        );
+        download.bytes_per_second = Some(0);
+        assert!(progress(&download).ends_with("0 B/s"));
+    }
+}

@@ -1,0 +1,163 @@
+//! `/thox/v1/models/…`: downloads, load, unload, delete.
+
+use super::{
+    device::json,
+    document::document,
+    error::Refused,
+    lines::{line, reply},
+    routes::Door,
+};
+use crate::gateway::Caller;
+use axum::{
+    Extension,
+    body::Body,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    response::Response,
+};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use std::time::Duration;
+use thox_api::{ApiError, Download, DownloadList, ErrorKind, NamedModel};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+/// An engine tells of its progress some sixteen times a second; nobody reads so fast.
+const BETWEEN_EVENTS: Duration = Duration::from_millis(200);
+
+/// A download at which nothing happens is told again, so that a client that has gone is noticed.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+
+/// What to follow.
+#[derive(Debug, Deserialize)]
+pub struct Follow {
+    follow: Option<bool>,
+}
+
+/// `POST /thox/v1/models/downloads`
+pub async fn download(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let named: NamedModel = document(&door, &headers, body).await?;
+    let begun = door.models.downloads().begin(&named)?;
+    json(StatusCode::ACCEPTED, &begun)
+}
+
+/// `GET /thox/v1/models/downloads`
+pub async fn downloads(State(door): State<Door>) -> Result<Response, Refused> {
+    let list = DownloadList {
+        object: "list".to_owned(),
+        data: door.models.downloads().list(),
+    };
+    json(StatusCode::OK, &list)
+}
+
+/// `GET /thox/v1/models/downloads/{id}`
+pub async fn one_download(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<String>, PathRejection>,
+    what: Result<Query<Follow>, QueryRejection>,
+) -> Result<Response, Refused> {
+    let changes = door.models.downloads().follow(&path(id)?)?;
+    let Query(what) = what.map_err(|error| {
+        let message = format!(
+            "the query cannot be read: {}. It takes follow=true.",
+            error.body_text()
+        );
+        ApiError::new(ErrorKind::InvalidRequest, message).param("follow")
+    })?;
+    if what.follow.unwrap_or(false) {
+        return Ok(reply(events(changes), &caller, &door.lifetime));
+    }
+    let now = changes.borrow().clone();
+    json(StatusCode::OK, &now)
+}
+
+/// `DELETE /thox/v1/models/downloads/{id}`
+pub async fn cancel_download(
+    State(door): State<Door>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refused> {
+    let over = door.models.downloads().cancel(&path(id)?).await?;
+    json(StatusCode::OK, &over)
+}
+
+/// `POST /thox/v1/models/load`
+pub async fn load(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let named: NamedModel = document(&door, &headers, body).await?;
+    json(StatusCode::OK, &door.models.load(&named).await?)
+}
+
+/// `POST /thox/v1/models/unload`
+pub async fn unload(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let named: NamedModel = document(&door, &headers, body).await?;
+    json(StatusCode::OK, &door.models.unload(&named).await?)
+}
+
+/// `POST /thox/v1/models/delete`
+pub async fn delete(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let named: NamedModel = document(&door, &headers, body).await?;
+    json(StatusCode::OK, &door.models.delete(&named).await?)
+}
+
+/// A download as it goes on, until it is over.
+fn events(changes: watch::Receiver<Download>) -> impl Stream<Item = Bytes> + Send {
+    struct Following {
+        changes: watch::Receiver<Download>,
+        is_first: bool,
+        is_over: bool,
+    }
+    let start = Following {
+        changes,
+        is_first: true,
+        is_over: false,
+    };
+    stream::unfold(start, |mut following| async {
+        if following.is_over {
+            return None;
+        }
+        if !following.is_first {
+            sleep(BETWEEN_EVENTS).await;
+            // What is forgotten was over, and that has been told.
+            if let Ok(Err(_)) = timeout(LONGEST_SILENCE, following.changes.changed()).await {
+                return None;
+            }
+        }
+        let now = following.changes.borrow_and_update().clone();
+        following.is_first = false;
+        following.is_over = now.state.is_over();
+        Some((line(&now), following))
+    })
+}
+
+pub(super) fn path(part: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
+    let Path(part) = part.map_err(|error| {
+        let message = format!(
+            "the path cannot be read: {}. GET /openapi.json lists the paths.",
+            error.body_text()
+        );
+        ApiError::new(ErrorKind::InvalidRequest, message)
+    })?;
+    Ok(part)
+}

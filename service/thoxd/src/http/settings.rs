@@ -1,0 +1,185 @@
+//! `/thox/v1/settings`: what is set, from where, and changes to it.
+
+use super::{
+    device::json,
+    document::{document, on_disk},
+    error::Refused,
+    models::path,
+    routes::Door,
+};
+use crate::{
+    gateway::Caller,
+    settings::{
+        Edit, EditError, Effect, Entry, InvalidKey, Key, Refused as NotChanged,
+        is_for_the_device_alone,
+    },
+};
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Path, State, rejection::PathRejection},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use std::sync::Arc;
+use thox_api::{ApiError, ErrorKind, SetSetting, Setting, SettingList};
+
+type Name = Result<Path<String>, PathRejection>;
+
+/// `GET /thox/v1/settings`
+pub async fn list(State(door): State<Door>) -> Result<Response, Refused> {
+    let settings = Arc::clone(&door.settings);
+    let all = on_disk(move || settings.list().map_err(|refused| to_api(&refused))).await?;
+    let list = SettingList {
+        object: "list".to_owned(),
+        data: all.iter().map(shown).collect(),
+    };
+    json(StatusCode::OK, &list)
+}
+
+/// `GET /thox/v1/settings/{key}`
+pub async fn get(State(door): State<Door>, key: Name) -> Result<Response, Refused> {
+    let key = parse(&path(key)?)?;
+    let settings = Arc::clone(&door.settings);
+    let one = on_disk(move || settings.get(&key).map_err(|refused| to_api(&refused))).await?;
+    json(StatusCode::OK, &shown(&one))
+}
+
+/// `PUT /thox/v1/settings/{key}`
+pub async fn set(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    key: Name,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let key = parse(&path(key)?)?;
+    let SetSetting { value } = document(&door, &headers, body).await?;
+    let value = toml(&value).ok_or_else(|| {
+        let message = format!(
+            "{key} cannot get this value: send a text, a number, true or false, or a list of these. DELETE takes a setting back."
+        );
+        ApiError::new(ErrorKind::InvalidRequest, message).param("value")
+    })?;
+    change(&door, &caller, key, Edit::Set(value)).await
+}
+
+/// `DELETE /thox/v1/settings/{key}`
+pub async fn unset(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    key: Name,
+) -> Result<Response, Refused> {
+    let key = parse(&path(key)?)?;
+    change(&door, &caller, key, Edit::Unset).await
+}
+
+async fn change(door: &Door, caller: &Caller, key: Key, edit: Edit) -> Result<Response, Refused> {
+    // Whoever is on the device needs no key, and whoever comes over the network cannot be here without one.
+    if caller.allowance.key().is_some() && is_for_the_device_alone(&key) {
+        let message = format!(
+            "{key} names a file of the device and is not changed over the network. On the device: thox config set {key} …"
+        );
+        return Err(ApiError::new(ErrorKind::SettingFixed, message)
+            .param("key")
+            .into());
+    }
+    let settings = Arc::clone(&door.settings);
+    let (now, is_locked) = on_disk(move || {
+        let (loaded, now) = settings
+            .change(&key, &edit)
+            .map_err(|refused| to_api(&refused))?;
+        tracing::info!(%key, "a setting was changed");
+        Ok((now, loaded.settings.auth.enabled))
+    })
+    .await?;
+    if now.effect == Effect::AtOnce {
+        door.guard.lock(is_locked);
+    }
+    json(StatusCode::OK, &shown(&now))
+}
+
+/// A key as a path has it.
+pub(super) fn parse(text: &str) -> Result<Key, ApiError> {
+    text.parse().map_err(|_: InvalidKey| {
+        let text: String = text.chars().take(80).collect();
+        let message = format!(
+            "{text:?} is no key of a setting: write it as section.key, such as server.listen."
+        );
+        ApiError::new(ErrorKind::InvalidRequest, message).param("key")
+    })
+}
+
+/// Why a setting is not told or not changed, for the client.
+pub(super) fn to_api(refused: &NotChanged) -> ApiError {
+    let nothing = "Nothing was changed.";
+    match refused {
+        NotChanged::Unknown(unknown) => {
+            let message = format!("{unknown}. GET /thox/v1/settings lists them.");
+            ApiError::new(ErrorKind::SettingNotFound, message).param("key")
+        }
+        NotChanged::Files(_) => {
+            let message = format!(
+                "{refused}. Correct them on the device; thoxd --check says when they are right."
+            );
+            ApiError::new(ErrorKind::InvalidSettings, message)
+        }
+        NotChanged::Edit(error) => match error {
+            EditError::Invalid(problems) => {
+                let message = format!("the settings would not be valid: {problems}. {nothing}");
+                ApiError::new(ErrorKind::InvalidRequest, message).param("value")
+            }
+            EditError::NoTable { .. } => {
+                ApiError::new(ErrorKind::InvalidRequest, format!("{error}. {nothing}")).param("key")
+            }
+            EditError::Overridden { .. } => {
+                let message = format!("{error}. {nothing} Change it there, on the device.");
+                ApiError::new(ErrorKind::SettingFixed, message).param("key")
+            }
+            EditError::Syntax { .. } => {
+                let message = format!("{error}. {nothing} Correct the file on the device.");
+                ApiError::new(ErrorKind::InvalidSettings, message)
+            }
+            EditError::Io { .. } => {
+                let message = format!(
+                    "the setting cannot be kept: {error}. {nothing} See that thoxd may write there, or change it on the device: sudo thox config set KEY VALUE."
+                );
+                ApiError::new(ErrorKind::Internal, message)
+            }
+        },
+    }
+}
+
+fn shown(entry: &Entry) -> Setting {
+    let explanation = &entry.explanation;
+    Setting {
+        key: explanation.key.to_string(),
+        value: explanation.json(),
+        default: explanation.default_json(),
+        source: explanation.origin.to_string(),
+        documentation: explanation.documentation.clone(),
+        effect: match entry.effect {
+            Effect::AtOnce => thox_api::Effect::AtOnce,
+            Effect::Restart => thox_api::Effect::Restart,
+        },
+        restart_needed: entry.is_waiting,
+    }
+}
+
+/// A JSON value as it stands in a file; none of what no setting can be.
+fn toml(value: &Value) -> Option<toml_edit::Value> {
+    match value {
+        Value::Bool(truth) => Some((*truth).into()),
+        Value::String(text) => Some(text.as_str().into()),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Some(whole.into()),
+            None => number.as_f64().map(Into::into),
+        },
+        Value::Array(entries) => {
+            let entries: Option<Vec<_>> = entries.iter().map(toml).collect();
+            Some(toml_edit::Array::from_iter(entries?).into())
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! The downloads under way and the last ones: few at once, the same model once, and none is lost with its client.
+
+use super::{job::Job, target::wanted};
+use crate::{keys::secret::random, lifetime::Lifetime, world::Worlds};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use thox_api::{ApiError, Download, ErrorKind, NamedModel};
+use thox_policy::Registry;
+use tokio::sync::{Semaphore, watch};
+
+/// Two keep a network busy; more only share it.
+const AT_ONCE: usize = 2;
+
+/// Under way and waiting; nobody has room for more models.
+const MOST_UNFINISHED: usize = 32;
+
+/// With those that are over, each below a kilobyte.
+const MOST_KEPT: usize = 100;
+
+/// All downloads.
+#[derive(Debug)]
+pub struct Downloads {
+    worlds: Arc<Worlds>,
+    registries: Vec<Registry>,
+    lifetime: Lifetime,
+    places: Arc<Semaphore>,
+    /// Oldest first.
+    jobs: Mutex<Vec<Arc<Job>>>,
+}
+
+impl Downloads {
+    pub(super) fn new(worlds: Arc<Worlds>, registries: Vec<Registry>, lifetime: Lifetime) -> Self {
+        Self {
+            worlds,
+            registries,
+            lifetime,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            jobs: Mutex::default(),
+        }
+    }
+
+    /// Begins to fetch a model, or tells of the download that does so already.
+    ///
+    /// # Errors
+    /// The name is none, its registry is not allowed, no engine fetches models, or too many are being fetched.
+    pub fn begin(&self, named: &NamedModel) -> Result<Download, ApiError> {
+        let target = wanted(&self.worlds.current(), named)?;
+        let model = &target.model;
+        if !self.registries.contains(model.registry()) {
+            return Err(foreign(model.registry(), &self.registries));
+        }
+        if model.is_elsewhere() {
+            let message = format!(
+                "`{model}` runs on its maker's computers: what is asked of it would leave this device. Choose a model that runs here."
+            );
+            return Err(ApiError::new(ErrorKind::RegistryNotAllowed, message).param("model"));
+        }
+        let id = random::<8>().map_err(|error| {
+            let message = "the system gives no random numbers; the log of thoxd says more.";
+            ApiError::new(ErrorKind::Internal, message).cause(error)
+        })?;
+        let mut jobs = self.jobs();
+        if let Some(same) = jobs
+            .iter()
+            .find(|job| !job.is_over() && job.is_for(&target))
+        {
+            return Ok(same.now());
+        }
+        if jobs.iter().filter(|job| !job.is_over()).count() >= MOST_UNFINISHED {
+            let message = format!(
+                "{MOST_UNFINISHED} downloads are under way or waiting. Ask again when some are done, or cancel one."
+            );
+            return Err(ApiError::new(ErrorKind::QueueFull, message).retry_after(60));
+        }
+        if jobs.len() >= MOST_KEPT
+            && let Some(oldest) = jobs.iter().position(|job| job.is_over())
+        {
+            jobs.remove(oldest);
+        }
+        let id = format!("dl_{:016x}", u64::from_be_bytes(id));
+        let job = Arc::new(Job::new(id, target));
+        jobs.push(Arc::clone(&job));
+        let shown = job.now();
+        drop(jobs);
+        let (places, worlds) = (Arc::clone(&self.places), Arc::clone(&self.worlds));
+        self.lifetime.spawn_background(job.run(places, worlds));
+        Ok(shown)
+    }
+
+    /// All of them, oldest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<Download> {
+        self.jobs().iter().map(|job| job.now()).collect()
+    }
+
+    /// One of them, as it changes.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub fn follow(&self, id: &str) -> Result<watch::Receiver<Download>, ApiError> {
+        self.find(id).map(|job| job.changes())
+    }
+
+    /// Ends one of them; gives it as it is when it is over.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub async fn cancel(&self, id: &str) -> Result<Download, ApiError> {
+        let job = self.find(id)?;
+        job.cancel();
+        let mut changes = job.changes();
+        // Only a job that has ended has no sender, and this one holds it.
+        let over = changes.wait_for(|shown| shown.state.is_over()).await;
+        Ok(over.map_or_else(|_| job.now(), |shown| shown.clone()))
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<Job>, ApiError> {
+        let found = self.jobs().iter().find(|job| job.id == id).map(Arc::clone);
+        found.ok_or_else(|| {
+            let shown: String = id.chars().take(40).collect();
+            let message = format!(
+                "there is no download {shown:?}. GET /thox/v1/models/downloads lists them; they are forgotten when thoxd ends."
+            );
+            ApiError::new(ErrorKind::DownloadNotFound, message).param("id")
+        })
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Vec<Arc<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn foreign(registry: &Registry, allowed: &[Registry]) -> ApiError {
+    let names: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+    let allowed = if names.is_empty() {
+        "none is".to_owned()
+    } else {
+        format!("allowed are {}", names.join(", "))
+    };
+    let message = format!(
+        "models of the registry {registry} are not fetched: {allowed}. downloads.registries in the settings is the list."
+    );
+    ApiError::new(ErrorKind::RegistryNotAllowed, message).param("model")
+}

@@ -1,0 +1,251 @@
+//! The settings of the daemon that runs: what it has, what the files say by now, and changes to these, one at a time.
+
+use super::{
+    edit::{Edit, EditError, edit_own},
+    explain::{Explanation, Loaded, UnknownKey},
+    key::Key,
+    problem::Problems,
+    shape::Settings,
+    sources::Sources,
+};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+/// The settings of the daemon that runs.
+#[derive(Debug)]
+pub struct Live {
+    sources: Sources,
+    /// What it was started with.
+    started_with: Loaded,
+    /// Held while a file is read, changed and written, so that of two changes none is lost.
+    turn: Mutex<()>,
+}
+
+/// When a change counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// With the next request.
+    AtOnce,
+    /// With the next start.
+    Restart,
+}
+
+/// One setting, as the files have it and as the daemon has it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// As the files have it.
+    pub explanation: Explanation,
+    /// When a change counts.
+    pub effect: Effect,
+    /// Whether the daemon has another value until it is started anew.
+    pub is_waiting: bool,
+}
+
+/// Why a setting is not told or not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// There is none of that key.
+    #[error(transparent)]
+    Unknown(#[from] UnknownKey),
+    /// It was not changed.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// The settings as they stand are not valid, before any change.
+    #[error("the settings files are not valid: {0}")]
+    Files(Problems),
+}
+
+/// What is changed while the daemon runs.
+const AT_ONCE: [&str; 1] = ["auth.enabled"];
+
+impl Live {
+    /// What the daemon was started with, and from where.
+    #[must_use]
+    pub fn new(sources: Sources, started_with: Loaded) -> Self {
+        Self {
+            sources,
+            started_with,
+            turn: Mutex::default(),
+        }
+    }
+
+    /// Whether a start now would find settings that are valid.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn check(&self) -> Result<(), Refused> {
+        self.load().map(drop)
+    }
+
+    /// All settings, by key.
+    ///
+    /// # Errors
+    /// The files are not valid.
+    pub fn list(&self) -> Result<Vec<Entry>, Refused> {
+        let loaded = self.load()?;
+        let all = loaded.within(&Key::default())?;
+        Ok(all.into_iter().map(|one| self.entry(one)).collect())
+    }
+
+    /// One setting.
+    ///
+    /// # Errors
+    /// There is none of that key, or the files are not valid.
+    pub fn get(&self, key: &Key) -> Result<Entry, Refused> {
+        Ok(self.entry(self.load()?.explain(key)?))
+    }
+
+    /// Changes a setting in the file that belongs to it; gives all of them, and this one, as the files have them then.
+    ///
+    /// # Errors
+    /// Nothing is written then.
+    pub fn change(&self, key: &Key, edit: &Edit) -> Result<(Loaded, Entry), Refused> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.load()?.explain(key);
+        if let (Edit::Unset, Err(unknown)) = (edit, &before) {
+            // Taking out what is no setting would pass for success.
+            return Err(unknown.clone().into());
+        }
+        let loaded = edit_own(&self.sources, key, edit)?;
+        let now = match (loaded.explain(key), before) {
+            (Ok(now), _) => now,
+            // A name that was chosen is gone with its value.
+            (Err(_), Ok(before)) => before.taken_out(),
+            (Err(unknown), Err(_)) => return Err(unknown.into()),
+        };
+        Ok((loaded, self.entry(now)))
+    }
+
+    /// The file that is thoxd's own; none where a person's takes its place.
+    #[must_use]
+    pub fn own_drop_in(&self) -> Option<PathBuf> {
+        self.sources.own_drop_in()
+    }
+
+    /// Does `work` while no setting is being changed.
+    pub fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+
+    /// The settings as a start now would find them.
+    ///
+    /// # Errors
+    /// They are not valid.
+    pub fn load(&self) -> Result<Loaded, Refused> {
+        Settings::load(&self.sources).map_err(Refused::Files)
+    }
+
+    fn entry(&self, explanation: Explanation) -> Entry {
+        let started = self.started_with.explain(&explanation.key).ok();
+        let effect = if AT_ONCE.contains(&&*explanation.key.to_string()) {
+            Effect::AtOnce
+        } else {
+            Effect::Restart
+        };
+        let is_other = started.and_then(|started| started.value) != explanation.value;
+        Entry {
+            is_waiting: effect == Effect::Restart && is_other,
+            effect,
+            explanation,
+        }
+    }
+}
+
+/// Whether a key names a file or a folder of the device: whoever could set it over the network could have any file that
+/// thoxd can read sent to an engine of his own, or another written over.
+#[must_use]
+pub fn is_for_the_device_alone(key: &Key) -> bool {
+    let names: Vec<&str> = key.segments().iter().map(String::as_str).collect();
+    matches!(
+        names.as_slice(),
+        ["state_dir"]
+            | ["server", "control_socket"]
+            | ["tls", "certificate" | "key"]
+            | ["engines", _, "api_key_file"]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Account;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_was_changed_waits_for_a_restart_and_what_is_no_setting_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let sources = Sources {
+            config: None,
+            set: Vec::new(),
+            environment: BTreeMap::new(),
+            account: Account::System,
+            root: root.path().to_owned(),
+        };
+        let live = Live::new(sources.clone(), Settings::load(&sources).unwrap());
+        let key = |text: &str| text.parse::<Key>().unwrap();
+        assert!(live.list().unwrap().iter().all(|one| !one.is_waiting));
+        for (name, value, is_waiting) in
+            [("log.level", "warn", true), ("auth.enabled", "true", false)]
+        {
+            let (_, now) = live.change(&key(name), &Edit::typed(value)).unwrap();
+            assert_eq!(now.is_waiting, is_waiting, "{name}");
+            assert_eq!(live.get(&key(name)).unwrap().explanation.plain(), value);
+        }
+        live.change(&key("log.level"), &Edit::Unset).unwrap();
+        assert!(!live.get(&key("log.level")).unwrap().is_waiting);
+        let own = key("models.thox-coder.mine");
+        let engine = [
+            ("engines.mine.kind", "openai"),
+            ("engines.mine.url", "http://127.0.0.1:1"),
+        ];
+        let text: Vec<String> = engine
+            .iter()
+            .map(|(name, value)| format!("{name} = \"{value}\"\n"))
+            .collect();
+        std::fs::write(sources.file_to_edit(), text.concat()).unwrap();
+        live.change(&own, &Edit::typed("coder")).unwrap();
+        let (_, gone) = live.change(&own, &Edit::Unset).unwrap();
+        assert_eq!(gone.explanation.json(), serde_json::Value::Null);
+        for edit in [Edit::Unset, Edit::typed("1")] {
+            let error = live
+                .change(&key("log.levl"), &edit)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("did you mean log.level?"), "{error}");
+        }
+        std::fs::write(sources.file_to_edit(), "[log]\nlevel = 7\n").unwrap();
+        assert!(matches!(live.check(), Err(Refused::Files(_))));
+    }
+
+    #[test]
+    fn paths_are_for_the_device_alone() {
+        let all = Settings::load(&Sources {
+            config: None,
+            set: Vec::new(),
+            environment: BTreeMap::new(),
+            account: Account::System,
+            root: "/nonexistent".into(),
+        })
+        .unwrap();
+        // What reads as a path but is the address of an engine, `unix:/…`, leads to a socket and to no file's content.
+        let paths: Vec<String> = all
+            .keys()
+            .filter(|key| is_for_the_device_alone(key))
+            .map(Key::to_string)
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "engines.ollama.api_key_file",
+                "engines.starter.api_key_file",
+                "server.control_socket",
+                "state_dir",
+                "tls.certificate",
+                "tls.key",
+            ]
+        );
+    }
+}
