@@ -9,10 +9,7 @@ use super::{
 };
 use crate::{
     gateway::Caller,
-    settings::{
-        Edit, EditError, Effect, Entry, InvalidKey, Key, Refused as NotChanged,
-        is_for_the_device_alone,
-    },
+    settings::{Edit, EditError, Effect, Entry, Fixed, InvalidKey, Key, Refused as NotChanged},
 };
 use axum::{
     Extension,
@@ -77,16 +74,12 @@ pub async fn unset(
 
 async fn change(door: &Door, caller: &Caller, key: Key, edit: Edit) -> Result<Response, Refused> {
     // Whoever is on the device needs no key, and whoever comes over the network cannot be here without one.
-    if caller.allowance.key().is_some() && is_for_the_device_alone(&key) {
-        let message = format!(
-            "{key} names a file of the device and is not changed over the network. On the device: thox config set {key} …"
-        );
-        return Err(ApiError::new(ErrorKind::SettingFixed, message)
-            .param("key")
-            .into());
-    }
+    let is_remote = caller.allowance.key().is_some();
     let settings = Arc::clone(&door.settings);
     let (now, is_locked) = on_disk(move || {
+        if is_remote && let Some(why) = settings.fixed(&key).map_err(|refused| to_api(&refused))? {
+            return Err(fixed(&key, why));
+        }
         let (loaded, now) = settings
             .change(&key, &edit)
             .map_err(|refused| to_api(&refused))?;
@@ -98,6 +91,17 @@ async fn change(door: &Door, caller: &Caller, key: Key, edit: Edit) -> Result<Re
         door.guard.lock(is_locked);
     }
     json(StatusCode::OK, &shown(&now))
+}
+
+fn fixed(key: &Key, why: Fixed) -> ApiError {
+    let why = match why {
+        Fixed::File => "names a file of the device",
+        Fixed::Secret => "says where the key in engines.NAME.api_key_file is sent",
+    };
+    let message = format!(
+        "{key} {why} and is not changed over the network. On the device: thox config set {key} …"
+    );
+    ApiError::new(ErrorKind::SettingFixed, message).param("key")
 }
 
 /// A key as a path has it.

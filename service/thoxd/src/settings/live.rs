@@ -118,6 +118,32 @@ impl Live {
         Ok((loaded, self.entry(now)))
     }
 
+    /// Why a setting is not changed over the network, if it is not.
+    ///
+    /// # Errors
+    /// The files are not valid.
+    pub fn fixed(&self, key: &Key) -> Result<Option<Fixed>, Refused> {
+        if names_a_file(key) {
+            return Ok(Some(Fixed::File));
+        }
+        if let [section, engine, field] = key.segments()
+            && section == "engines"
+            && field == "url"
+        {
+            let secret = Key::from(vec![
+                section.clone(),
+                engine.clone(),
+                "api_key_file".to_owned(),
+            ]);
+            let has_secret =
+                |loaded: &Loaded| loaded.explain(&secret).is_ok_and(|of| of.value.is_some());
+            if has_secret(&self.load()?) || has_secret(&self.started_with) {
+                return Ok(Some(Fixed::Secret));
+            }
+        }
+        Ok(None)
+    }
+
     /// The file that is thoxd's own; none where a person's takes its place.
     #[must_use]
     pub fn own_drop_in(&self) -> Option<PathBuf> {
@@ -154,10 +180,17 @@ impl Live {
     }
 }
 
-/// Whether a key names a file or a folder of the device: whoever could set it over the network could have any file that
-/// thoxd can read sent to an engine of his own, or another written over.
-#[must_use]
-pub fn is_for_the_device_alone(key: &Key) -> bool {
+/// Why a setting is changed on the device alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixed {
+    /// It names a file or a folder of the device: whoever could set it over the network could have any file that thoxd
+    /// can read sent to an engine of his own, or another written over.
+    File,
+    /// It says where a key of the device is sent.
+    Secret,
+}
+
+fn names_a_file(key: &Key) -> bool {
     let names: Vec<&str> = key.segments().iter().map(String::as_str).collect();
     matches!(
         names.as_slice(),
@@ -221,6 +254,31 @@ mod tests {
     }
 
     #[test]
+    fn where_a_key_is_sent_is_for_the_device_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let sources = Sources {
+            config: None,
+            set: Vec::new(),
+            environment: BTreeMap::new(),
+            account: Account::System,
+            root: root.path().to_owned(),
+        };
+        let live = Live::new(sources.clone(), Settings::load(&sources).unwrap());
+        let text = "[engines.open]\nkind = \"openai\"\nurl = \"http://127.0.0.1:1\"\n[engines.locked]\nkind = \"openai\"\nurl = \"http://127.0.0.1:2\"\napi_key_file = \"/etc/thox/key\"\n";
+        let file = sources.file_to_edit();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        for (key, fixed) in [
+            ("engines.open.url", None),
+            ("engines.locked.url", Some(Fixed::Secret)),
+            ("engines.locked.slots", None),
+            ("engines.locked.api_key_file", Some(Fixed::File)),
+        ] {
+            assert_eq!(live.fixed(&key.parse().unwrap()).unwrap(), fixed, "{key}");
+        }
+    }
+
+    #[test]
     fn paths_are_for_the_device_alone() {
         let all = Settings::load(&Sources {
             config: None,
@@ -233,7 +291,7 @@ mod tests {
         // What reads as a path but is the address of an engine, `unix:/…`, leads to a socket and to no file's content.
         let paths: Vec<String> = all
             .keys()
-            .filter(|key| is_for_the_device_alone(key))
+            .filter(|key| names_a_file(key))
             .map(Key::to_string)
             .collect();
         assert_eq!(
