@@ -90,7 +90,7 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), CannotStart
         sources: Arc::new(sources),
     };
     let terms = Terms {
-        router: http::router(doors(door, &lifetime)),
+        router: http::router(doors(door, &settings.mcp, &lifetime)),
         guard,
         server,
         lifetime: lifetime.clone(),

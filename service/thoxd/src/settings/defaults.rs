@@ -2,7 +2,8 @@
 
 use super::{
     shape::{
-        Audit, Auth, Circuit, Engine, Limits, Log, Model, Router, Server, Settings, SocketFile, Tls,
+        Audit, Auth, Circuit, Engine, Limits, Log, Mcp, Model, Router, Server, Settings,
+        SocketFile, Tls,
     },
     table::Table,
     units::Bytes,
@@ -34,6 +35,11 @@ impl Settings {
             engines: table.named("engines", |_, table| Engine::read(table)),
             models: table.named("models", |_, table| Model::read(table)),
             router: table.table("router", Router::read),
+            mcp: table.table("mcp", |table| Mcp {
+                max_sessions: count(table, "max_sessions", 256),
+                session_idle_timeout: time(table, "session_idle_timeout", 30 * 60),
+                resume_within: time(table, "resume_within", 10),
+            }),
             auth: table.table("auth", |table| Auth {
                 enabled: table.read("enabled", false),
                 allowed_origins: table.read("allowed_origins", Vec::new()),

@@ -48,7 +48,7 @@ pub use key::{InvalidKey, Key};
 pub use layer::Origin;
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{
-    Audit, Auth, Circuit, Engine, HostName, Limits, Log, Model, Router, Server, Settings,
+    Audit, Auth, Circuit, Engine, HostName, Limits, Log, Mcp, Model, Router, Server, Settings,
     SocketFile, Tls, WebOrigin,
 };
 pub use sources::{Sources, parse_text};

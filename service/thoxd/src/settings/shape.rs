@@ -17,6 +17,8 @@ pub struct Settings {
     pub models: BTreeMap<String, Model>,
     /// How requests are routed.
     pub router: Router,
+    /// Sessions of MCP clients.
+    pub mcp: Mcp,
     /// Who may ask and who may change.
     pub auth: Auth,
     /// How much may be asked.
@@ -129,6 +131,17 @@ pub struct Circuit {
     pub failures: u32,
     /// Time until the engine is probed again.
     pub open_for: Duration,
+}
+
+/// Sessions of MCP clients, for protocol versions before 2026-07-28.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mcp {
+    /// Sessions at once; at least one.
+    pub max_sessions: usize,
+    /// Time that a session is kept of which nothing is heard.
+    pub session_idle_timeout: Duration,
+    /// Time that a session's calls go on while its client has no connection.
+    pub resume_within: Duration,
 }
 
 /// Who may ask and who may change.
