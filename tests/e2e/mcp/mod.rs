@@ -5,7 +5,9 @@
 //! - `progress`, `cancelling`: while a tool works
 //! - `offers`: resources and prompts
 //! - `trust`: keys, Host, Origin, privacy
+//! - `bridge`: the same through `thox mcp`
 
+mod bridge;
 mod cancelling;
 mod lifecycle;
 mod offers;

@@ -6,6 +6,7 @@ mod claim;
 mod config;
 mod data;
 mod keys;
+mod mcp;
 mod models;
 mod own_key;
 mod pages;
@@ -52,6 +53,7 @@ async fn carry_out(command: Command, target: &Target, output: Output) -> Result<
         Command::Router(RouterCommand::Explain { model }) => {
             router::explain(&device.await?, &model, output, is_json).await
         }
+        Command::Mcp(arguments) => mcp::run(arguments, target, output).await,
         Command::Claim(arguments) => claim::claim(arguments, target, output).await,
         Command::ClaimCode => claim::code(target, output).await,
         Command::Trust(arguments) => trust::run(arguments, target, output).await,
