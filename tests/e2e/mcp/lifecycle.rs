@@ -163,7 +163,8 @@ async fn what_is_no_message_is_told_so() {
         USUAL[1],
         ("mcp-session-id", "00000000-0000-4000-8000-000000000000"),
     ];
-    let cases: [(&[(&str, &str)], &str, u16, i64); 9] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Headers<'_>, &str, u16, i64); 9] = [
         (&USUAL, "{", 400, -32700),
         (&USUAL, "canary-77", 400, -32700),
         (&USUAL, &batch, 400, -32600),
@@ -199,7 +200,7 @@ async fn what_is_no_message_is_told_so() {
 async fn a_body_has_its_limits() {
     let stage = Stage::with(Kind::Ollama, |builder| {
         builder
-            .text("server", "max_body", "64KiB")
+            .text("mcp", "max_message", "64KiB")
             .text("server", "body_timeout", "300ms")
     })
     .await;

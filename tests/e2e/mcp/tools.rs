@@ -278,3 +278,31 @@ async fn another_model_and_another_backend_can_be_wished_for() {
     );
     assert_eq!(pair.edge.journal().generations().len(), 2);
 }
+
+#[tokio::test]
+async fn with_the_starter_alone_every_tool_answers_something_well_formed() {
+    let thoxd = Thoxd::builder()
+        .raw("engines.starter", "enabled", "true")
+        .start()
+        .await;
+    thoxd.wait_models(&["thox-coder", "thox-starter"]).await;
+    for client in Client::both(thoxd.address).await {
+        for (tool, arguments) in [
+            (COMPLETE, json!({"before": "def add(a, b):\n    return "})),
+            (EXPLAIN, json!({"code": "a + b"})),
+            (EXPLAIN, json!({"error": "E0382"})),
+            (REFACTOR, json!({"code": "a + b", "goal": "clarity"})),
+            (TEST, json!({"code": "a + b"})),
+        ] {
+            let result = client.call(tool, arguments).await;
+            let text = result["content"][0]["text"].as_str().unwrap();
+            println!("{tool}: {text}");
+            if result["isError"] == false {
+                assert_as_described(&client, tool, &result["structuredContent"]).await;
+                assert_eq!(result["structuredContent"]["backend"], "starter");
+            } else {
+                assert!(text.len() > 20, "{result}");
+            }
+        }
+    }
+}

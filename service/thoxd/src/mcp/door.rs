@@ -37,6 +37,7 @@ pub struct Door {
     service: StreamableHttpService<Handler, Sessions>,
     sessions: Arc<Sessions>,
     server: Arc<Server>,
+    largest: usize,
     lifetime: Lifetime,
 }
 
@@ -50,6 +51,7 @@ impl Door {
     /// A door to `gateway`.
     #[must_use]
     pub fn new(gateway: Gateway, server: Arc<Server>, mcp: &Mcp, lifetime: &Lifetime) -> Self {
+        let largest = mcp.max_message.as_usize();
         let sessions = Sessions::new(mcp.clone(), lifetime);
         let handler = Handler::new(gateway, Arc::clone(&sessions));
         let config = StreamableHttpServerConfig::default()
@@ -57,7 +59,7 @@ impl Door {
             // list is fixed when it starts.
             .disable_allowed_hosts()
             .disable_allowed_origins()
-            .with_max_request_body_bytes(server.max_body.as_usize())
+            .with_max_request_body_bytes(largest)
             .with_sse_keep_alive(Some(server.keep_alive_comment_every));
         let service =
             StreamableHttpService::new(move || Ok(handler.clone()), Arc::clone(&sessions), config);
@@ -65,6 +67,7 @@ impl Door {
             service,
             sessions,
             server,
+            largest,
             lifetime: lifetime.clone(),
         }
     }
@@ -102,7 +105,7 @@ pub async fn receive(
     if let Err(error) = message::must_be_json(&parts.headers) {
         return refusal::respond(&error, &Value::Null);
     }
-    let body = match message::read(body, &door.server).await {
+    let body = match message::read(body, door.largest, door.server.body_timeout).await {
         Ok(body) => body,
         Err(error) => return refusal::respond(&error, &Value::Null),
     };
@@ -122,13 +125,24 @@ pub async fn receive(
         Err(refused) => return *refused,
     };
     let begins = visit.is_none() && outline.method.as_deref() == Some("initialize");
-    if begins && !door.sessions.make_room().await {
+    let id = outline.into_id();
+    let place = if begins {
+        door.sessions.place().await
+    } else {
+        None
+    };
+    if begins && place.is_none() {
         let message = "all MCP sessions are in use (mcp.max_sessions). Try again when another client is done.";
         let error = ApiError::new(ErrorKind::QueueFull, message).retry_after(RETRY_SECONDS);
-        return refusal::respond(&error, &outline.id);
+        return refusal::respond(&error, &id);
     }
-    let id = outline.id;
-    let mut coming = door.ask(http::Request::from_parts(parts, Full::new(body)));
+    let asked = door.ask(http::Request::from_parts(parts, Full::new(body)));
+    // The place is the session's own once there is one.
+    let mut coming: Coming = Box::pin(async move {
+        let answer = asked.await;
+        drop(place);
+        answer
+    });
     let soon = door.server.keep_alive_comment_after;
     match tokio::time::timeout(soon, &mut coming).await {
         Ok(answer) => finish(answer, &id, None, visit),

@@ -1,6 +1,5 @@
 //! The body of a request: read with limits, and looked at as far as the door has to know it.
 
-use crate::settings::Server;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -18,7 +17,7 @@ pub(super) struct Outline<'a> {
     pub method: Option<Cow<'a, str>>,
     /// None of a notification.
     #[serde(default)]
-    pub id: Value,
+    id: Value,
 }
 
 impl<'a> Outline<'a> {
@@ -34,6 +33,14 @@ impl<'a> Outline<'a> {
             line: error.line(),
             column: error.column(),
         })
+    }
+
+    /// The id for an answer; `null` where it is none that a request may have.
+    pub(super) fn into_id(self) -> Value {
+        match self.id {
+            id if id.is_string() || id.is_i64() || id.is_u64() => id,
+            _ => Value::Null,
+        }
     }
 }
 
@@ -79,14 +86,12 @@ pub(super) fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// It is too large, too slow or broken off.
-pub(super) async fn read(body: Body, server: &Server) -> Result<Bytes, ApiError> {
-    let limit = server.max_body.as_usize();
-    let patience = server.body_timeout;
+pub(super) async fn read(body: Body, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
     match tokio::time::timeout(patience, collect(body, limit)).await {
         Ok(Ok(Some(whole))) => Ok(whole),
         Ok(Ok(None)) => {
             let message = format!(
-                "the body is larger than {limit} bytes. Send less, or raise server.max_body."
+                "the message is larger than {limit} bytes. Send less, or raise mcp.max_message."
             );
             Err(ApiError::new(ErrorKind::BodyTooLarge, message))
         }
@@ -129,7 +134,9 @@ mod tests {
     fn a_message_is_looked_at_and_nothing_of_it_is_repeated() {
         let call = Outline::read(br#"{"jsonrpc":"2.0","id":7,"method":"tools/call"}"#).unwrap();
         assert_eq!(call.method.as_deref(), Some("tools/call"));
-        assert_eq!(call.id, 7);
+        assert_eq!(call.into_id(), 7);
+        let odd = Outline::read(br#"{"id":{"a":1},"method":"x"}"#).unwrap();
+        assert!(odd.into_id().is_null());
         let response = Outline::read(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#).unwrap();
         assert!(response.method.is_none());
         assert!(matches!(Outline::read(b" [{}]"), Err(Unreadable::Batch)));

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn ask(name: &str, given: serde_json::Value) -> Result<String, String> {
+    fn ask(name: &str, given: &serde_json::Value) -> Result<String, String> {
         let given = given.as_object().cloned().unwrap_or_default();
         match get(name, &given, &Prompts::default()) {
             Ok(result) => Ok(serde_json::to_string(&result).unwrap()),
@@ -173,19 +173,19 @@ mod tests {
             let given: JsonObject = needed
                 .map(|(name, ..)| ((*name).to_owned(), json!("canary")))
                 .collect();
-            let text = ask(offer.name, given.into()).unwrap();
+            let text = ask(offer.name, &given.into()).unwrap();
             assert!(text.contains("canary"), "{}: {text}", offer.name);
-            let error = ask(offer.name, json!({})).unwrap_err();
+            let error = ask(offer.name, &json!({})).unwrap_err();
             assert!(error.contains("missing"), "{error}");
         }
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        assert!(ask("dance", json!({})).unwrap_err().contains("`dance`"));
-        let unknown = ask("test", json!({"code": "x", "goal": "y"}));
+        assert!(ask("dance", &json!({})).unwrap_err().contains("`dance`"));
+        let unknown = ask("test", &json!({"code": "x", "goal": "y"}));
         assert!(unknown.unwrap_err().contains("`goal`"));
-        let number = ask("test", json!({"code": 1}));
+        let number = ask("test", &json!({"code": 1}));
         assert!(number.unwrap_err().contains("`code`"));
     }
 }

@@ -28,8 +28,15 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(super) struct Sessions {
     rmcp: LocalSessionManager,
-    books: Mutex<HashMap<SessionId, Entry>>,
+    books: Mutex<Books>,
     settings: Mcp,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    open: HashMap<SessionId, Entry>,
+    /// Places for sessions that are being opened.
+    promised: usize,
 }
 
 #[derive(Debug)]
@@ -43,6 +50,17 @@ struct Entry {
     absent: CancellationToken,
 }
 
+/// A place for one session more, until it is open.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Sessions>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut books = self.0.books();
+        books.promised = books.promised.saturating_sub(1);
+    }
+}
+
 /// A reply of a session on its way: while it lives the client is there.
 #[derive(Debug)]
 pub(super) struct Visit {
@@ -52,7 +70,7 @@ pub(super) struct Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        if let Some(entry) = self.sessions.books().get_mut(&self.id) {
+        if let Some(entry) = self.sessions.books().open.get_mut(&self.id) {
             entry.open = entry.open.saturating_sub(1);
             entry.used_at = Instant::now();
         }
@@ -77,13 +95,9 @@ impl Sessions {
     /// A session's next request, if it is the caller's.
     pub(super) fn visit(self: &Arc<Self>, id: &str, caller: &Caller) -> Option<Visit> {
         let mut books = self.books();
-        let (id, entry) = books
-            .get_key_value(id)
-            .map(|(id, _)| Arc::clone(id))
-            .and_then(|id| {
-                let entry = books.get_mut(&id)?;
-                Some((id, entry))
-            })?;
+        let (id, _) = books.open.get_key_value(id)?;
+        let id = Arc::clone(id);
+        let entry = books.open.get_mut(&id)?;
         let number = |key: &Arc<Key>| key.number;
         if entry.key.as_ref().map(number) != caller.allowance.key().map(number) {
             return None;
@@ -100,27 +114,38 @@ impl Sessions {
     pub(super) fn absence(&self, id: &str) -> CancellationToken {
         let books = self.books();
         books
+            .open
             .get(id)
             .map(|entry| entry.absent.clone())
             .unwrap_or_default()
     }
 
-    /// Makes room for one more: the session that is out of use for longest goes. `false` where all are in use.
-    pub(super) async fn make_room(&self) -> bool {
+    /// A place for one more. Where there is none, the session that is out of use for longest goes; none where all are in
+    /// use.
+    pub(super) async fn place(self: &Arc<Self>) -> Option<Place> {
         let oldest = {
-            let books = self.books();
-            if books.len() < self.settings.max_sessions {
-                return true;
-            }
-            let unused = books.iter().filter(|(_, entry)| entry.open == 0);
-            unused
+            let mut books = self.books();
+            let is_full = books.open.len() + books.promised >= self.settings.max_sessions;
+            let unused = books.open.iter().filter(|(_, entry)| entry.open == 0);
+            let oldest = unused
                 .min_by_key(|(_, entry)| entry.used_at)
                 .map(|(id, _)| Arc::clone(id))
+                .filter(|_| is_full);
+            if is_full {
+                // Out of the books at once, so that nobody else counts on the same place.
+                let entry = books.open.remove(oldest.as_ref()?);
+                if let Some(entry) = entry {
+                    entry.absent.cancel();
+                }
+            }
+            books.promised += 1;
+            oldest
         };
-        match oldest {
-            Some(id) => self.close_session(&id).await.is_ok(),
-            None => false,
+        let place = Place(Arc::clone(self));
+        if let Some(id) = oldest {
+            let _ = self.rmcp.close_session(&id).await;
         }
+        Some(place)
     }
 
     /// Ends what is over, now and then.
@@ -144,7 +169,7 @@ impl Sessions {
     /// The sessions that are over; the work for those who stay away is ended on the way.
     fn overdue(&self) -> Vec<SessionId> {
         let mut over = Vec::new();
-        for (id, entry) in self.books().iter_mut() {
+        for (id, entry) in self.books().open.iter_mut() {
             let away = if entry.open == 0 {
                 entry.used_at.elapsed()
             } else {
@@ -162,7 +187,7 @@ impl Sessions {
         over
     }
 
-    fn books(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
+    fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -190,7 +215,7 @@ impl SessionManager for Sessions {
             used_at: Instant::now(),
             absent: CancellationToken::new(),
         };
-        self.books().insert(Arc::clone(&id), entry);
+        self.books().open.insert(Arc::clone(&id), entry);
         Ok((id, transport))
     }
 
@@ -200,7 +225,7 @@ impl SessionManager for Sessions {
         message: ClientJsonRpcMessage,
     ) -> Result<ServerJsonRpcMessage, Failure> {
         let key = caller_of(&message).and_then(|caller| caller.allowance.key().cloned());
-        if let Some(entry) = self.books().get_mut(id) {
+        if let Some(entry) = self.books().open.get_mut(id) {
             entry.key = key;
         }
         let reply = self.rmcp.initialize_session(id, message).await;
@@ -216,7 +241,7 @@ impl SessionManager for Sessions {
     }
 
     async fn close_session(&self, id: &SessionId) -> Result<(), Failure> {
-        if let Some(entry) = self.books().remove(id) {
+        if let Some(entry) = self.books().open.remove(id) {
             entry.absent.cancel();
         }
         self.rmcp.close_session(id).await

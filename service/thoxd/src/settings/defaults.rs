@@ -39,6 +39,7 @@ impl Settings {
                 max_sessions: count(table, "max_sessions", 256),
                 session_idle_timeout: time(table, "session_idle_timeout", 30 * 60),
                 resume_within: time(table, "resume_within", 10),
+                max_message: size(table, "max_message", 4 << 20),
             }),
             auth: table.table("auth", |table| Auth {
                 enabled: table.read("enabled", false),

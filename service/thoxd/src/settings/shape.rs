@@ -17,7 +17,7 @@ pub struct Settings {
     pub models: BTreeMap<String, Model>,
     /// How requests are routed.
     pub router: Router,
-    /// Sessions of MCP clients.
+    /// MCP clients.
     pub mcp: Mcp,
     /// Who may ask and who may change.
     pub auth: Auth,
@@ -133,7 +133,7 @@ pub struct Circuit {
     pub open_for: Duration,
 }
 
-/// Sessions of MCP clients, for protocol versions before 2026-07-28.
+/// MCP clients: their messages, and the sessions of those before 2026-07-28.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mcp {
     /// Sessions at once; at least one.
@@ -142,6 +142,8 @@ pub struct Mcp {
     pub session_idle_timeout: Duration,
     /// Time that a session's calls go on while its client has no connection.
     pub resume_within: Duration,
+    /// Largest message from a client, of those without a session too.
+    pub max_message: Bytes,
 }
 
 /// Who may ask and who may change.

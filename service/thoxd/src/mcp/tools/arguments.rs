@@ -94,7 +94,7 @@ pub(super) fn of_model() -> Value {
 }
 
 /// An input schema.
-pub(super) fn input(properties: JsonObject, required: &[&str]) -> Value {
+pub(super) fn input(properties: &JsonObject, required: &[&str]) -> Value {
     json!({
         "type": "object",
         "properties": properties,

@@ -74,7 +74,7 @@ pub(super) fn tool() -> Tool {
         NAME,
         "Complete code",
         "Completes source code at the cursor, with a model on the Thox device of the local network. Give the code before and after the cursor; the answer is the text that belongs between them.",
-        arguments::input(properties, &["before"]),
+        arguments::input(&properties, &["before"]),
         output(result),
     )
 }

@@ -77,7 +77,7 @@ pub(super) fn tool() -> Tool {
         NAME,
         "Explain code or an error",
         "Explains source code or an error message, with a model on the Thox device of the local network. Give either `code` or `error`, and a question if there is one.",
-        arguments::input(properties, &[]),
+        arguments::input(&properties, &[]),
         output(result),
     )
 }

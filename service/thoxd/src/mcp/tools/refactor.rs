@@ -50,7 +50,7 @@ pub(super) fn tool() -> Tool {
         NAME,
         "Refactor code",
         "Rewrites source code towards a goal without changing what it does, with a model on the Thox device of the local network. Nothing is written to any file: the new code, a summary and a unified diff come back.",
-        arguments::input(properties, &["code", "goal"]),
+        arguments::input(&properties, &["code", "goal"]),
         output(result),
     )
 }

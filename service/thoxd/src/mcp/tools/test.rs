@@ -57,7 +57,7 @@ pub(super) fn tool() -> Tool {
         NAME,
         "Write tests",
         "Writes unit tests for source code, with a model on the Thox device of the local network. Nothing is written to any file and nothing is run: the test code and what it covers come back.",
-        arguments::input(properties, &["code"]),
+        arguments::input(&properties, &["code"]),
         output(result),
     )
 }
