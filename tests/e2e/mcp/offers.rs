@@ -56,6 +56,7 @@ async fn the_models_and_the_status_can_be_read() {
             let none = client.ask("resources/read", json!({"uri": uri})).await;
             let code = none["error"]["code"].as_i64().unwrap();
             assert!([-32002, -32602].contains(&code), "{none}");
+            assert_eq!(none["error"]["data"]["uri"], uri, "{none}");
         }
     }
 }

@@ -6,6 +6,7 @@ use rmcp::{
     model::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate},
 };
 use serde::Serialize;
+use serde_json::json;
 
 const MODELS: &str = "thox://models";
 const MODEL: &str = "thox://models/";
@@ -50,7 +51,8 @@ pub(super) fn read(uri: &str, worlds: &Worlds) -> Result<ReadResourceResult, Err
                     let message = format!(
                         "there is no resource `{uri}`. There are {MODELS}, {MODEL}NAME and {STATUS}."
                     );
-                    Err(ErrorData::resource_not_found(message, None))
+                    let which = json!({"uri": uri});
+                    Err(ErrorData::resource_not_found(message, Some(which)))
                 }
             }
         }

@@ -69,7 +69,7 @@ impl Work {
             most_lines: None,
         };
         let said = self.asker.ask(&question, &mut self.progress).await?;
-        whole_prompt_was_read(&said, &[&prompt.system, &prompt.user])?;
+        whole_prompt_was_read(&said, &[&prompt.user])?;
         Ok(said)
     }
 
@@ -128,16 +128,22 @@ impl Work {
 }
 
 /// Some engines cut a prompt that is too long for the context they run with, and say nothing.
-fn whole_prompt_was_read(said: &Said, prompt: &[&str]) -> Result<(), Missing> {
-    let least: u64 = prompt.iter().map(|text| size::fewest(text)).sum();
+///
+/// Only what the tool was given counts: some models' chat templates leave the system's text out.
+fn whole_prompt_was_read(said: &Said, given: &[&str]) -> Result<(), Missing> {
+    /// No engine runs with less; below it a tokenizer of its own kind may count fewer tokens than words.
+    const SHORTEST_CONTEXT: u64 = 512;
+    let least: u64 = given.iter().map(|text| size::fewest(text)).sum();
     match said.prompt_tokens {
-        Some(read) if read > 0 && read < least => Err(Missing::Failed {
-            kind: ErrorKind::EngineError,
-            message: format!(
-                "engine `{}` has read only {read} tokens of an input of at least {least}, so its answer is not used: it runs with a shorter context than the model has. Send less, or raise the engine's context (Ollama: OLLAMA_CONTEXT_LENGTH).",
-                said.backend
-            ),
-        }),
+        Some(read) if read > 0 && read < least && least >= SHORTEST_CONTEXT => {
+            Err(Missing::Failed {
+                kind: ErrorKind::EngineError,
+                message: format!(
+                    "engine `{}` has read only {read} tokens of an input of at least {least}, so its answer is not used: it runs with a shorter context than the model has. Send less, or raise the engine's context (Ollama: OLLAMA_CONTEXT_LENGTH).",
+                    said.backend
+                ),
+            })
+        }
         Some(_) | None => Ok(()),
     }
 }
