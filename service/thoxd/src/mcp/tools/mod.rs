@@ -1,6 +1,6 @@
 //! The four tools.
 //!
-//! - [`complete`], [`explain`], [`refactor`], [`test`]: each with its schemas, its limits and what it makes of the answer.
+//! - [`complete`], [`explain`], [`refactor`], [`mod@test`]: each with its schemas, its limits and what it makes of the answer.
 //! - `arguments`: what they take, read and checked.
 //! - `work`: what they share: a question within the model's context, and what is wrong with an answer.
 
