@@ -6,6 +6,7 @@
 //! - `cancellation`, `broken_streams`, `fallback`, `slow_start`, `circuit`, `usage`: behaviour under trouble
 //! - `privacy`: no prompt and no reply in any log
 //! - `tls`: the encrypted port, its certificates, HTTP/2, and how many connections one client may have
+//! - `mcp`: `/mcp` and its tools, as MCP clients see them
 //! - `rfc6455`: the WebSocket frame by frame, right and wrong, in the order of Autobahn's groups
 //! - `soak`: minutes of broken connections, only where asked for
 //! - `manage`: models that come and go, settings, the log, the restart
@@ -35,6 +36,8 @@ mod faults;
 mod first_run;
 #[cfg(test)]
 mod manage;
+#[cfg(test)]
+mod mcp;
 #[cfg(test)]
 mod models;
 #[cfg(test)]

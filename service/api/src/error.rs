@@ -45,6 +45,8 @@ pub enum ErrorKind {
     UnknownPath,
     /// The route exists, but not for this method.
     MethodNotAllowed,
+    /// The reply would be of a type that the client does not take.
+    NotAcceptable,
     /// The body is not `application/json`.
     UnsupportedMediaType,
     /// The route takes a WebSocket handshake and nothing else.
@@ -168,6 +170,7 @@ impl ErrorKind {
                 -32601,
                 "MethodNotAllowed",
             ),
+            Self::NotAcceptable => row(406, CLIENT, "not_acceptable", -32600, "NotAcceptable"),
             Self::UnsupportedMediaType => row(
                 415,
                 CLIENT,

@@ -3,7 +3,7 @@
 //! Floors; a module imports only from those below its own:
 //!
 //! - 6 [`daemon`]: starts everything and owns shutdown;
-//! - 5 [`http`], [`ws`]: doors, which translate a protocol into floor 4's calls and decide nothing;
+//! - 5 [`http`], [`ws`], `mcp`: doors, which translate a protocol into floor 4's calls and decide nothing;
 //! - 4 [`gateway`]: the one path of a request; [`models`]: what is done to an engine's models; [`mod@reset`]: gives the
 //!   device back as it was new;
 //! - 3 [`world`]: snapshots of what is there; [`guard`]: who may do what;
@@ -20,6 +20,8 @@ pub mod http;
 pub mod keys;
 pub mod lan;
 pub mod lifetime;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod models;
 pub mod observe;
 pub mod reset;

@@ -47,7 +47,9 @@ impl Answer {
             (answering, None) => scripted(answering, raw),
         };
         let reasoning = script.reasoning.as_deref().map(pieces).unwrap_or_default();
-        Self::of(body, &text, honours).with(reasoning, tool)
+        Self::of(body, &text, honours)
+            .reading(script)
+            .with(reasoning, tool)
     }
 
     /// The answer to a completion request.
@@ -65,7 +67,7 @@ impl Answer {
             },
             answering => scripted(answering, raw),
         };
-        Self::of(body, &text, honours)
+        Self::of(body, &text, honours).reading(script)
     }
 
     fn of(body: &Value, text: &str, honours: Honours) -> Self {
@@ -103,6 +105,13 @@ impl Answer {
             prompt_tokens: prompt_tokens(body),
             logprobs,
         }
+    }
+
+    /// As much of the prompt as is read.
+    fn reading(mut self, script: &Script) -> Self {
+        let most = script.reads_at_most.unwrap_or(usize::MAX);
+        self.prompt_tokens = self.prompt_tokens.min(most);
+        self
     }
 
     fn with(mut self, reasoning: Vec<String>, tool: Option<ToolCall>) -> Self {

@@ -44,10 +44,11 @@ pub(crate) fn prompt_tokens(body: &Value) -> usize {
         .iter()
         .map(|m| content_text(m).split_whitespace().count() + 4)
         .sum();
-    of_messages
-        + body["prompt"]
-            .as_str()
-            .map_or(0, |p| p.split_whitespace().count())
+    let words = |field: &str| {
+        let text = body[field].as_str();
+        text.map_or(0, |text| text.split_whitespace().count())
+    };
+    of_messages + words("prompt") + words("suffix")
 }
 
 /// Whether the client asked for a stream.

@@ -55,6 +55,8 @@ pub struct Script {
     pub api_key: Option<String>,
     /// More requests at a time than this are a 429 (`edge-llm`) or a 503 (`ollama`).
     pub max_requests: Option<usize>,
+    /// A longer prompt is cut to so many tokens, and the client is not told: Ollama at the end of its `num_ctx`.
+    pub reads_at_most: Option<usize>,
     /// The length of an embedding.
     pub dimensions: usize,
 }
@@ -87,6 +89,7 @@ impl Script {
             pull_gap: Duration::from_millis(5),
             api_key: None,
             max_requests: None,
+            reads_at_most: None,
             dimensions: 768,
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! - [`access`]: what is about who may do what: keys, claiming, trust.
 //! - [`lifetime`]: spans of time.
+//! - [`mcp`]: the device as tools of editors and agents.
 
 mod access;
 mod lifetime;
+mod mcp;
 
 use crate::secret::Secret;
 use clap::{Args, Parser, Subcommand};
@@ -16,6 +18,7 @@ pub(crate) use access::{
     ApiKeyCommand, AuthCommand, ClaimArguments, ClaimCodeArguments, DataCommand, KeyOptions,
     ResetArguments, TrustArguments,
 };
+pub(crate) use mcp::{McpArguments, McpClient, McpCommand};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -90,6 +93,12 @@ pub(crate) enum Command {
     /// Which engine answers what, and why
     #[command(subcommand)]
     Router(RouterCommand),
+    /// The device as tools of editors and agents (MCP): on the standard input and output, for clients that know no other
+    /// way
+    ///
+    /// A client starts this by itself; `thox mcp config CLIENT` prints what tells it to, or how it reaches the device
+    /// without it.
+    Mcp(McpArguments),
     /// Take a device over by its claim code: its first admin key is stored, and its TLS key pinned
     Claim(ClaimArguments),
     /// The code by which this device is claimed; on the device itself alone

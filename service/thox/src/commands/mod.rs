@@ -9,6 +9,7 @@ mod data;
 mod downloads;
 mod keys;
 mod logs;
+mod mcp;
 mod models;
 mod own_key;
 mod pages;
@@ -71,6 +72,7 @@ async fn carry_out(command: Command, target: &Target, output: Output) -> Result<
         Command::Router(RouterCommand::Explain { model }) => {
             router::explain(&device.await?, &model, output, is_json).await
         }
+        Command::Mcp(arguments) => mcp::run(arguments, target, output).await,
         Command::Claim(arguments) => claim::claim(arguments, target, output).await,
         Command::ClaimCode(arguments) => claim_code::run(arguments, target, output).await,
         Command::Reset(arguments) => reset::run(arguments, target, output).await,

@@ -4,7 +4,7 @@
 use super::{events::Events, lines::Lines};
 use crate::failure::{Exit, Failure};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -35,6 +35,34 @@ pub(crate) struct Reply {
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reply({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// A reply of whatever kind, with its headers.
+#[derive(Debug)]
+pub(crate) enum Spoken {
+    /// One that has been read to its end.
+    Whole { reply: Reply, headers: HeaderMap },
+    /// One that comes as events.
+    Events {
+        events: Stream,
+        headers: HeaderMap,
+        status: StatusCode,
+    },
+}
+
+impl Spoken {
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Whole { headers, .. } | Self::Events { headers, .. } => headers,
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Whole { reply, .. } => reply.status,
+            Self::Events { status, .. } => *status,
+        }
     }
 }
 
@@ -86,6 +114,22 @@ impl Exchange {
         })
     }
 
+    pub(super) async fn into_spoken(self) -> Result<Spoken, Failure> {
+        let headers = self.response.headers().clone();
+        let status = self.response.status();
+        let kind = headers.get(header::CONTENT_TYPE);
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+            let events = self.into_events();
+            return Ok(Spoken::Events {
+                events,
+                headers,
+                status,
+            });
+        }
+        let reply = self.into_reply().await?;
+        Ok(Spoken::Whole { reply, headers })
+    }
+
     pub(super) async fn into_stream(self) -> Result<Stream, Failure> {
         let kind = self.response.headers().get(header::CONTENT_TYPE);
         let kind = kind
@@ -97,12 +141,16 @@ impl Exchange {
             let message = format!("the device sends {kind} where a stream of events was asked for");
             return Err(Failure::error(message).next("is it a Thox device? `thox status` tells"));
         }
-        Ok(Stream {
+        Ok(self.into_events())
+    }
+
+    fn into_events(self) -> Stream {
+        Stream {
             body: self.response.into_body(),
             events: Events::default(),
             ready: VecDeque::new(),
             _connection: self.connection,
-        })
+        }
     }
 }
 

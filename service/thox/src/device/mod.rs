@@ -27,14 +27,14 @@ use crate::{
 use bytes::Bytes;
 use connect::{Fault, Line, Road};
 use exchange::Exchange;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 use thox_api::Health;
 
 pub(crate) use address::{Address, Scheme};
-pub(crate) use exchange::{ALREADY_CLAIMED, Reply, Stream};
+pub(crate) use exchange::{ALREADY_CLAIMED, Reply, Spoken, Stream};
 pub(crate) use lines::Lines;
 pub(crate) use tls::Certificate;
 
@@ -169,6 +169,27 @@ impl Device {
             .await
     }
 
+    /// Says something of a protocol above HTTP, with its headers; what comes back is the caller's to read, whatever its
+    /// status.
+    pub(crate) async fn talk(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Spoken, Failure> {
+        let exchange = self.exchange_with(method, path, body, headers).await;
+        exchange
+            .map_err(|fault| self.told(fault))?
+            .into_spoken()
+            .await
+    }
+
+    /// Whether this user has a key for it.
+    pub(crate) fn has_key(&self) -> bool {
+        self.authorization.is_some()
+    }
+
     /// The certificate that the device shows, whoever vouches for it. Nothing else is asked of it.
     pub(crate) async fn certificate(&self) -> Result<Certificate, Failure> {
         let Some(address) = self.address() else {
@@ -264,6 +285,17 @@ impl Device {
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Exchange, Fault> {
+        self.exchange_with(method, path, body, HeaderMap::new())
+            .await
+    }
+
+    async fn exchange_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Fault> {
         let host = match &self.road {
             Road::Network { address, .. } => address.authority(),
             Road::Socket(_) => "localhost".to_owned(),
@@ -282,9 +314,10 @@ impl Device {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let request = request
+        let mut request = request
             .body(Full::new(body))
             .map_err(|error| Fault::Away(error.to_string()))?;
+        request.headers_mut().extend(headers);
         let connecting = self.road.connect();
         let line = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await

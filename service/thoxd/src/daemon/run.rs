@@ -112,7 +112,7 @@ pub async fn run(loaded: Loaded, sources: Sources, log: Recent) -> Result<Ended,
         instance: instance()?,
     };
     let terms = Terms {
-        router: http::router(doors(door, &lifetime)),
+        router: http::router(doors(door, &settings.mcp, &lifetime)),
         guard,
         server,
         lifetime: lifetime.clone(),

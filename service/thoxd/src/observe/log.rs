@@ -1,7 +1,7 @@
 //! The log: one line an event on standard error, never a prompt, a reply or a key at any level.
 //!
 //! The libraries that see bytes on the wire are built without their tracing, so that no setting can switch it on. h2
-//! cannot be built so: what it says is dropped here.
+//! and rmcp cannot be built so: what they say is dropped here.
 
 use super::Recent;
 use std::io::IsTerminal;
@@ -23,11 +23,18 @@ pub fn start(directives: &str) -> Result<Recent, Box<dyn std::error::Error + Sen
         .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
         .finish()
-        .with(filter_fn(|what| !is_of(what.target(), "h2")))
+        .with(filter_fn(|what| {
+            !SEES_CONTENT
+                .iter()
+                .any(|library| is_of(what.target(), library))
+        }))
         .with(recent.clone())
         .try_init()?;
     Ok(recent)
 }
+
+/// They would log what is on the wire: h2 its frames, rmcp whole messages.
+const SEES_CONTENT: [&str; 2] = ["h2", "rmcp"];
 
 /// Whether a target is this library or a module of it.
 fn is_of(target: &str, library: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{
     shape::{
-        Audit, Auth, Circuit, Downloads, Engine, Limits, Log, Model, Router, Server, Settings,
+        Audit, Auth, Circuit, Downloads, Engine, Limits, Log, Mcp, Model, Router, Server, Settings,
         SocketFile, Tls,
     },
     table::Table,
@@ -38,6 +38,12 @@ impl Settings {
                 registries: table.read("registries", default_registries()),
             }),
             router: table.table("router", Router::read),
+            mcp: table.table("mcp", |table| Mcp {
+                max_sessions: count(table, "max_sessions", 256),
+                session_idle_timeout: time(table, "session_idle_timeout", 30 * 60),
+                resume_within: time(table, "resume_within", 10),
+                max_message: size(table, "max_message", 4 << 20),
+            }),
             auth: table.table("auth", |table| Auth {
                 enabled: table.read("enabled", false),
                 allowed_origins: table.read("allowed_origins", Vec::new()),

@@ -50,7 +50,7 @@ pub use layer::Origin;
 pub use live::{Effect, Entry, Fixed, Live, Refused};
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{
-    Audit, Auth, Circuit, Downloads, Engine, HostName, Limits, Log, Model, Router, Server,
+    Audit, Auth, Circuit, Downloads, Engine, HostName, Limits, Log, Mcp, Model, Router, Server,
     Settings, SocketFile, Tls, WebOrigin,
 };
 pub use sources::{Sources, parse_text};

@@ -19,6 +19,8 @@ pub struct Settings {
     pub downloads: Downloads,
     /// How requests are routed.
     pub router: Router,
+    /// MCP clients.
+    pub mcp: Mcp,
     /// Who may ask and who may change.
     pub auth: Auth,
     /// How much may be asked.
@@ -138,6 +140,19 @@ pub struct Circuit {
     pub failures: u32,
     /// Time until the engine is probed again.
     pub open_for: Duration,
+}
+
+/// MCP clients: their messages, and the sessions of those before 2026-07-28.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mcp {
+    /// Sessions at once; at least one.
+    pub max_sessions: usize,
+    /// Time that a session is kept of which nothing is heard.
+    pub session_idle_timeout: Duration,
+    /// Time that a session's calls go on while its client has no connection.
+    pub resume_within: Duration,
+    /// Largest message from a client, of those without a session too.
+    pub max_message: Bytes,
 }
 
 /// Who may ask and who may change.
