@@ -48,8 +48,8 @@ pub use key::{InvalidKey, Key};
 pub use layer::Origin;
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{
-    Audit, Auth, Circuit, Engine, HostName, Limits, Log, Model, Router, Server, Settings,
-    SocketFile, Tls, WebOrigin,
+    Audit, Auth, Circuit, Engine, HostLabel, HostName, Limits, Log, Mdns, Model, Router, Server,
+    Settings, SocketFile, Tls, WebOrigin,
 };
 pub use sources::{Sources, parse_text};
 pub use units::Bytes;
