@@ -49,6 +49,7 @@ install_packages() {
     if [[ -d /run/systemd/system ]]; then
         for package in "${missing[@]}"; do
             case $package in
+            avahi-daemon) "${as_root[@]}" systemctl disable --quiet --now avahi-daemon.service avahi-daemon.socket || true ;;
             nginx* | haproxy) "${as_root[@]}" systemctl disable --quiet --now "${package%-light}" || true ;;
             esac
         done

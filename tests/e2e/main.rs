@@ -3,6 +3,7 @@
 //! - `doubles`, `faults`: the doubles themselves: each trap and each fault really happens
 //! - `rest`, `stream`, `tools`, `completions`, `embeddings`, `models`, `errors`, `websocket`: what API consumers see
 //! - `routing`, `discovery`, `first_run`: which engine answers, as engines come and go
+//! - `discovery_lan`: how the device is found on a network, which the tests make of namespaces
 //! - `cancellation`, `broken_streams`, `fallback`, `slow_start`, `circuit`, `usage`: behaviour under trouble
 //! - `privacy`: no prompt and no reply in any log
 //! - `tls`: the encrypted port, its certificates, HTTP/2, and how many connections one client may have
@@ -22,6 +23,8 @@ mod circuit;
 mod completions;
 #[cfg(test)]
 mod discovery;
+#[cfg(test)]
+mod discovery_lan;
 #[cfg(test)]
 mod doubles;
 #[cfg(test)]

@@ -19,18 +19,22 @@ pub struct Builder {
     settings: BTreeMap<String, BTreeMap<String, String>>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    within: Vec<String>,
 }
 
 impl Default for Builder {
-    /// A free port, short timeouts, no engine: the default Ollama and the starter are off.
+    /// A free port, short timeouts, no engine: the default Ollama and the starter are off, and nothing is said on this
+    /// machine's network.
     fn default() -> Self {
         let builder = Self {
             settings: BTreeMap::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            within: Vec::new(),
         };
         builder
             .list("server", "listen", &["127.0.0.1:0"])
+            .raw("mdns", "enabled", "false")
             .text("log", "level", "debug")
             .raw("engines.ollama", "enabled", "false")
             .raw("engines.starter", "enabled", "false")
@@ -99,6 +103,12 @@ impl Builder {
         self
     }
 
+    /// Has another program start it, which has to become it (exec): `ip netns exec NAME`.
+    pub fn within(mut self, program: &[&str]) -> Self {
+        self.within = program.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// The configuration file's text.
     pub fn toml(&self, state: &Path) -> String {
         let mut text = format!("state_dir = {:?}\n", state.display().to_string());
@@ -130,7 +140,14 @@ impl Builder {
         let state = folder.path().join("state");
         std::fs::create_dir_all(&state).expect("a folder for the state");
         std::fs::write(&file, self.toml(&state)).expect("the configuration is written");
-        let mut command = Command::new(binary("thoxd"));
+        let mut command = match self.within.split_first() {
+            None => Command::new(binary("thoxd")),
+            Some((program, words)) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(binary("thoxd"));
+                command
+            }
+        };
         command.arg("--config").arg(&file).args(&self.arguments);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("THOX_")) {
             command.env_remove(name);

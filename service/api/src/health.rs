@@ -9,6 +9,9 @@ pub struct Health {
     pub status: OverallStatus,
     /// thoxd's version.
     pub version: String,
+    /// The name by which the device is found on its network; of an older device none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
     /// Seconds since thoxd started.
     pub uptime_seconds: u64,
     /// Each configured engine.

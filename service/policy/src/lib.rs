@@ -10,6 +10,7 @@
 //! - [`circuit`]: when an engine is left alone after failures, and when it is asked again.
 //! - [`access`]: who may pass which route with what; [`network`]: where a client is; [`limits`]: how much it may ask.
 //! - [`browser`]: whether a page that asks is ours.
+//! - [`discovery`]: what a device tells of itself on its network.
 //! - [`admit`]: a bounded queue in front of an engine, fair between clients.
 //! - [`nearest`]: the known name that a mistyped one is closest to.
 
@@ -19,6 +20,7 @@ pub mod browser;
 pub mod capability;
 pub mod catalog;
 pub mod circuit;
+pub mod discovery;
 pub mod engine;
 pub mod limits;
 pub mod model_name;

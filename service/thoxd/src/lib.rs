@@ -8,7 +8,7 @@
 //!   device back as it was new;
 //! - 3 [`world`]: snapshots of what is there; [`guard`]: who may do what;
 //! - 2 [`engine`]: the engines as they behave over HTTP; [`keys`]: API keys; [`lan`]: the device's names and networks;
-//!   [`tls`]: the certificate of the encrypted port;
+//!   [`mdns`]: tells the network that the device is there; [`tls`]: the certificate of the encrypted port;
 //! - 1 [`settings`]: configuration; [`observe`]: logs and metrics; [`lifetime`]: tasks and shutdown; [`state`]: files
 //!   that survive.
 
@@ -22,6 +22,7 @@ pub mod lan;
 pub mod lifetime;
 #[cfg(feature = "mcp")]
 pub mod mcp;
+pub mod mdns;
 pub mod models;
 pub mod observe;
 pub mod reset;

@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The device: NAME, NAME:PORT, http://NAME:PORT or https://NAME; the port is 8080 where a name stands alone, and
-    /// 8443 with https
+    /// 8443 with https; auto is the only device of the network
     #[arg(long, global = true, env = "THOX_HOST", value_name = "HOST")]
     pub(crate) host: Option<String>,
     /// The key that the device wants, if it wants one; without it, the one that is stored for the device
@@ -82,6 +82,12 @@ pub(crate) struct Target {
 pub(crate) enum Command {
     /// Whether the device is well, and its engines; exit code 1 if it is unhealthy
     Status,
+    /// The devices of this network: name, address, version, health; exit code 5 if there is none
+    Discover {
+        /// How long to wait for answers
+        #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+        wait: u64,
+    },
     /// The models that can be asked, and those that come and go
     #[command(subcommand)]
     Models(ModelsCommand),

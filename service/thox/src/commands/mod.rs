@@ -6,6 +6,7 @@ mod claim;
 mod claim_code;
 mod config;
 mod data;
+mod discover;
 mod downloads;
 mod keys;
 mod logs;
@@ -27,17 +28,29 @@ use crate::{
     arguments::{
         ApiKeyCommand, Arguments, Command, DataCommand, ModelsCommand, RouterCommand, Target,
     },
-    device::{Device, Reply},
+    device::{Device, Reply, around},
     failure::{Exit, Failure},
     interrupt::Interrupt,
     output::Output,
 };
+use std::time::Duration;
 
 /// Carries out a command; Ctrl-C ends it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { target, command } = arguments;
+    let Arguments {
+        mut target,
+        command,
+    } = arguments;
     let output = Output::new();
     let mut interrupt = Interrupt::listen()?;
+    if asks_a_device(&command) && target.host.as_deref() == Some(AUTO) {
+        let has_key = target.api_key.is_some();
+        let only = tokio::select! {
+            only = around::only(has_key) => only,
+            () = interrupt.wait() => Err(Failure::Silent(Exit::Interrupted)),
+        };
+        target.host = Some(only?);
+    }
     if let Command::Chat(arguments) = command {
         // Between two prompts Ctrl-C does not end the conversation, so it waits for it itself.
         return chat::run(arguments, &target, output, &mut interrupt).await;
@@ -48,11 +61,24 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
+/// What stands in a host's place for the only device of the network.
+const AUTO: &str = "auto";
+
+fn asks_a_device(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Discover { .. } | Command::Completions { .. } | Command::Man { .. }
+    )
+}
+
 async fn carry_out(command: Command, target: &Target, output: Output) -> Result<(), Failure> {
     let is_json = target.json;
     let device = Device::find(target);
     match command {
         Command::Status => status::show(&device.await?, output, is_json).await,
+        Command::Discover { wait } => {
+            discover::run(Duration::from_secs(wait), output, is_json).await
+        }
         Command::Models(ModelsCommand::List) => models::list(&device.await?, output, is_json).await,
         Command::Models(command) => {
             let device = Device::for_changes(target).await?;

@@ -48,6 +48,14 @@ impl Address {
         }
     }
 
+    pub(super) fn of_neighbour(address: IpAddr, port: u16) -> Self {
+        Self {
+            scheme: Scheme::Http,
+            host: address.to_string(),
+            port,
+        }
+    }
+
     pub(super) fn on_the_network() -> Self {
         Self {
             scheme: Scheme::Http,

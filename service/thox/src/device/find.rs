@@ -96,6 +96,15 @@ impl Device {
         Ok(at(address.or_its_tls_port(), &Credentials::default()))
     }
 
+    /// One of which nothing is known but where it is: it gets no key.
+    pub(super) fn stranger(address: Address) -> Self {
+        Self {
+            road: Road::Network { address, pin: None },
+            authorization: None,
+            not_here: None,
+        }
+    }
+
     fn local(path: PathBuf) -> Self {
         Self {
             road: Road::Socket(path),

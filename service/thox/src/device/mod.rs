@@ -2,6 +2,7 @@
 //!
 //! - [`address`]: what users write for a device.
 //! - [`find`]: the device that is meant, with the key and the pin that this user has for it.
+//! - [`around`]: the devices of the network, and the one that `--host auto` means.
 //! - [`connect`]: the way to it, and a connection on it.
 //! - [`control`]: the control socket of the thoxd on this machine.
 //! - [`tls`], [`verifier`]: TLS to a device, and whether its certificate does.
@@ -9,6 +10,7 @@
 //! - [`events`]: server-sent events out of a streaming reply; [`lines`]: JSON line by line.
 
 mod address;
+pub(crate) mod around;
 mod connect;
 mod control;
 mod events;

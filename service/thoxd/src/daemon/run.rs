@@ -14,6 +14,7 @@ use crate::{
     keys::{CannotOpen, Keys, secret::random},
     lan::{Lan, Surroundings},
     lifetime::Lifetime,
+    mdns::{self, Announced, Ports},
     models::Models,
     observe::Recent,
     settings::{Live, Loaded, Server, Settings, Sources},
@@ -25,6 +26,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use thox_policy::discovery::Called;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Why the daemon does not start.
@@ -91,6 +93,7 @@ pub async fn run(loaded: Loaded, sources: Sources, log: Recent) -> Result<Ended,
     lan.follow(&lifetime);
     let (encrypted, encrypted_listeners) = encrypted(&settings, &lan, &lifetime)?;
     let keys = Keys::open(&settings.state_dir)?;
+    announce(&settings, &lan, &listeners, encrypted.as_ref(), &lifetime);
     let audit = Audit::new(settings.audit.enabled, &settings.state_dir);
     let guard = Guard::new(&settings, Arc::clone(&keys), lan, audit);
     lifetime.spawn_background(keep_uses(Arc::clone(&keys)));
@@ -249,6 +252,44 @@ fn encrypted(
         }
     });
     Ok((Some(encrypted), listeners))
+}
+
+/// Tells the network that the device is there, and takes up what it is called there.
+fn announce(
+    settings: &Settings,
+    lan: &Arc<Lan>,
+    listeners: &[Listener],
+    encrypted: Option<&Encrypted>,
+    lifetime: &Lifetime,
+) {
+    let reachable = first_on_network(listeners).filter(|first| !first.ip().is_loopback());
+    let Some(plain) = reachable.filter(|_| settings.mdns.enabled) else {
+        let name: Box<str> = format!("{}.local", settings.mdns.hostname.0).into();
+        // Nobody is told, but whoever calls it by that name all the same means this device.
+        lan.call(Called {
+            names: [name.clone()].into(),
+            name,
+            trouble: None,
+        });
+        return;
+    };
+    let announced = Announced {
+        id: mdns::identity::of_machine(&settings.state_dir),
+        ports: Ports {
+            plain: plain.port(),
+            tls: encrypted.and_then(|encrypted| encrypted.ports.first().copied()),
+        },
+        bound: listeners.iter().map(|listener| listener.address).collect(),
+    };
+    let mut called = mdns::announce(announced, &settings.mdns, lan.links(), lifetime);
+    lan.call(called.borrow_and_update().clone());
+    let lan = Arc::clone(lan);
+    lifetime.spawn_background(async move {
+        while called.changed().await.is_ok() {
+            let called = called.borrow_and_update().clone();
+            lan.call(called);
+        }
+    });
 }
 
 /// The control socket, where it can be had. Its connections have places of their own: whoever is on the device gets in

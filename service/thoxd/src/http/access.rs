@@ -33,7 +33,7 @@ pub async fn status(State(door): State<Door>) -> Result<Response, Refused> {
     json(
         StatusCode::OK,
         &DeviceStatus {
-            name: door.guard.lan.name().to_owned(),
+            name: door.guard.lan.name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: door.instance.to_string(),
             names: names.chain(addresses).collect(),

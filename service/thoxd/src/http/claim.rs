@@ -73,7 +73,7 @@ pub async fn reset(
     door.gateway.ledger().forget();
     let new_key = door.encrypted.as_ref().filter(|tls| tls.tls.is_of_device());
     let done = ResetDone {
-        name: door.guard.lan.name().to_owned(),
+        name: door.guard.lan.name(),
         keys: gone.keys,
         audit_lines: gone.audit_lines,
         restart_needed: gone.settings.is_some(),

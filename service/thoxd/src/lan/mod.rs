@@ -1,46 +1,91 @@
 //! What the device is called and where it stands on its networks: the one source of its names and addresses, for the
-//! Host check, the certificate, and the question who is near.
+//! Host check, the certificate, whoever tells others of it, and the question who is near.
+//!
+//! - `look`: what the system says at a moment; `watch`: when to look again.
+
+mod look;
+mod watch;
 
 use crate::lifetime::Lifetime;
 use arc_swap::ArcSwap;
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
-use thox_policy::{browser::Host, network::Prefix};
-use tokio::sync::watch;
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use thox_policy::{
+    browser::Host,
+    discovery::{Called, Links},
+    network::Prefix,
+};
+use tokio::sync::watch as channel;
+use watch::{Event, Watch};
 
-/// The device's surroundings, looked at anew every few seconds.
+/// The device's surroundings, looked at anew whenever the kernel reports a change.
 #[derive(Debug)]
 pub struct Lan {
-    own_names: Vec<String>,
+    further: BTreeSet<Box<str>>,
+    known: Mutex<Known>,
     now: ArcSwap<Surroundings>,
-    changes: watch::Sender<Arc<Surroundings>>,
+    changes: channel::Sender<Arc<Surroundings>>,
+    links: channel::Sender<Links>,
 }
 
 /// Names and networks at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
+    /// The name by which people find the device on its network.
+    pub name: Box<str>,
     /// The names by which the device may be asked, in lower case.
     pub names: BTreeSet<Box<str>>,
     /// The networks of its interfaces, each with the device's own address in it.
     pub networks: Vec<Prefix>,
+    /// Why others do not find it, in words, with the next step.
+    pub trouble: Option<Box<str>>,
 }
 
-/// A cable that is plugged in, or a new address by DHCP, is known within this time.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// What surroundings are made of.
+#[derive(Debug)]
+struct Known {
+    called: Called,
+    host_names: BTreeSet<Box<str>>,
+    links: Links,
+}
 
-/// The name by which a device is found on its network.
+/// A cable that is plugged in makes several reports within milliseconds: one look for all of them.
+const SETTLE: Duration = Duration::from_millis(30);
+
+/// The name by which a device is found on its network, as long as nobody knows of another.
 const DEVICE_NAME: &str = "thox.local";
 
 impl Lan {
     /// The surroundings as they are. `further` are names that the settings add.
     #[must_use]
     pub fn new(further: &[String]) -> Arc<Self> {
-        let mut own_names = vec!["localhost".to_owned(), DEVICE_NAME.to_owned()];
-        own_names.extend(further.iter().cloned());
-        let first = Arc::new(look(&own_names));
+        let further = further.iter().map(|name| name.to_ascii_lowercase().into());
+        let further: BTreeSet<Box<str>> =
+            std::iter::once("localhost".into()).chain(further).collect();
+        let known = Known {
+            called: Called {
+                name: DEVICE_NAME.into(),
+                names: BTreeSet::from([DEVICE_NAME.into()]),
+                trouble: None,
+            },
+            host_names: look::host_names(),
+            links: Links {
+                links: look::links(),
+                wakes: 0,
+            },
+        };
+        let first = Arc::new(known.surroundings(&further));
+        let links = channel::Sender::new(known.links.clone());
         Arc::new(Self {
-            own_names,
+            further,
+            known: Mutex::new(known),
             now: ArcSwap::new(Arc::clone(&first)),
-            changes: watch::Sender::new(first),
+            changes: channel::Sender::new(first),
+            links,
         })
     }
 
@@ -48,24 +93,56 @@ impl Lan {
     pub fn follow(self: &Arc<Self>, lifetime: &Lifetime) {
         let lan = Arc::clone(self);
         lifetime.spawn_background(async move {
-            let mut ticks = tokio::time::interval(LOOK_EVERY);
+            let mut watch = Watch::new();
             loop {
-                ticks.tick().await;
-                let seen = look(&lan.own_names);
-                if seen != **lan.now.load() {
-                    tracing::info!(addresses = ?seen.addresses().collect::<Vec<_>>(), "the device's names or addresses have changed");
-                    let seen = Arc::new(seen);
-                    lan.now.store(Arc::clone(&seen));
-                    lan.changes.send_replace(seen);
+                // The first look is for what happened before the watch began.
+                lan.look();
+                if watch.event().await == Event::Woke {
+                    tracing::info!("the machine has slept: its networks are looked at anew");
+                    lan.change(|known| known.links.wakes += 1);
                 }
+                tokio::time::sleep(SETTLE).await;
             }
         });
     }
 
+    fn look(&self) {
+        let (links, host_names) = (look::links(), look::host_names());
+        self.change(|known| {
+            known.links.links = links;
+            known.host_names = host_names;
+        });
+    }
+
+    /// What the device is called on its network, from whoever found that out.
+    pub fn call(&self, called: Called) {
+        self.change(|known| known.called = called);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        // Held to the end, so that what is newer is not published first.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut known);
+        self.links.send_if_modified(|links| {
+            let is_new = *links != known.links;
+            if is_new {
+                links.clone_from(&known.links);
+            }
+            is_new
+        });
+        let seen = known.surroundings(&self.further);
+        if seen != **self.now.load() {
+            tracing::info!(name = %seen.name, addresses = ?seen.addresses().collect::<Vec<_>>(), "the device's names or addresses have changed");
+            let seen = Arc::new(seen);
+            self.now.store(Arc::clone(&seen));
+            self.changes.send_replace(seen);
+        }
+    }
+
     /// The name by which the device is found on its network.
     #[must_use]
-    pub fn name(&self) -> &str {
-        DEVICE_NAME
+    pub fn name(&self) -> String {
+        self.now.load().name.to_string()
     }
 
     /// The newest look.
@@ -76,8 +153,14 @@ impl Lan {
 
     /// Tells of every change.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<Arc<Surroundings>> {
+    pub fn changes(&self) -> channel::Receiver<Arc<Surroundings>> {
         self.changes.subscribe()
+    }
+
+    /// Tells of every change of the interfaces: switched on, plugged in, another address, and of each waking up.
+    #[must_use]
+    pub fn links(&self) -> channel::Receiver<Links> {
+        self.links.subscribe()
     }
 
     /// Whether `host` is one of the device's names or addresses.
@@ -99,56 +182,25 @@ impl Surroundings {
     }
 }
 
-fn look(own_names: &[String]) -> Surroundings {
-    let mut names: BTreeSet<Box<str>> = own_names
-        .iter()
-        .map(|name| name.to_ascii_lowercase().into())
-        .collect();
-    let host_name = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok());
-    if let Some(Host::Name(name)) = host_name.as_deref().and_then(Host::of_name) {
-        // The name alone, as hosts files and routers have it, and as mDNS responders publish it.
-        let label = name.split('.').next().unwrap_or_default();
-        names.insert(format!("{label}.local").into());
-        names.insert(label.into());
-        names.insert(name);
+impl Known {
+    fn surroundings(&self, further: &BTreeSet<Box<str>>) -> Surroundings {
+        let Called {
+            name,
+            names,
+            trouble,
+        } = &self.called;
+        let all = further.iter().chain(names).chain(&self.host_names);
+        let links = self.links.links.iter();
+        let mut networks: Vec<Prefix> = links.flat_map(|link| &link.networks).copied().collect();
+        networks.sort_unstable();
+        networks.dedup();
+        Surroundings {
+            name: name.clone(),
+            names: all.cloned().collect(),
+            networks,
+            trouble: trouble.clone(),
+        }
     }
-    Surroundings {
-        names,
-        networks: networks(),
-    }
-}
-
-/// The networks of all interfaces; none where the system does not say.
-fn networks() -> Vec<Prefix> {
-    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
-        return Vec::new();
-    };
-    let mut networks: Vec<Prefix> = interfaces
-        .filter_map(|interface| {
-            let address = ip(interface.address.as_ref()?)?;
-            let bits = interface.netmask.as_ref().and_then(ip).map_or(
-                if address.is_ipv4() { 32 } else { 128 },
-                |mask| match mask {
-                    IpAddr::V4(mask) => mask.to_bits().leading_ones(),
-                    IpAddr::V6(mask) => mask.to_bits().leading_ones(),
-                },
-            );
-            Prefix::new(address, u8::try_from(bits).ok()?)
-        })
-        .collect();
-    // The kernel gives them in no order that means anything.
-    networks.sort_unstable();
-    networks.dedup();
-    networks
-}
-
-fn ip(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
-    if let Some(v4) = address.as_sockaddr_in() {
-        return Some(v4.ip().into());
-    }
-    address.as_sockaddr_in6().map(|v6| v6.ip().into())
 }
 
 #[cfg(test)]
@@ -185,5 +237,25 @@ mod tests {
             lan.now().addresses().any(|address| address.is_loopback()),
             "every host has one"
         );
+    }
+
+    #[test]
+    fn a_new_name_takes_the_place_of_the_old_one() {
+        let lan = Lan::new(&[]);
+        let mut changes = lan.changes();
+        let ours = |name: &str| lan.is_ours(&Host::of_authority(name).unwrap());
+        lan.call(Called {
+            name: "thox-2.local".into(),
+            names: ["thox-2.local", "thox-abcd.local"].map(Into::into).into(),
+            trouble: None,
+        });
+        assert_eq!(lan.name(), "thox-2.local");
+        assert!(ours("thox-2.local:8080") && ours("thox-abcd.local") && ours("localhost"));
+        let host_names = look::host_names();
+        assert_eq!(ours("thox.local"), host_names.contains("thox.local"));
+        assert!(changes.has_changed().unwrap());
+        changes.mark_unchanged();
+        lan.look();
+        assert!(!changes.has_changed().unwrap(), "nothing is new");
     }
 }

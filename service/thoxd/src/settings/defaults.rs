@@ -2,8 +2,8 @@
 
 use super::{
     shape::{
-        Audit, Auth, Circuit, Downloads, Engine, Limits, Log, Mcp, Model, Router, Server, Settings,
-        SocketFile, Tls,
+        Audit, Auth, Circuit, Downloads, Engine, HostLabel, Limits, Log, Mcp, Mdns, Model, Router,
+        Server, Settings, SocketFile, Tls,
     },
     table::Table,
     units::Bytes,
@@ -13,7 +13,10 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
-use thox_policy::{EngineKind, ParameterCount, Registry};
+use thox_policy::{
+    EngineKind, ParameterCount, Registry,
+    discovery::{Choice, LinkPattern},
+};
 
 const MORE_THAN_NOTHING: &str = "a duration above zero such as \"500ms\", \"30s\" or \"10m\"";
 const AT_LEAST_ONE: &str = "a whole number, 1 or more";
@@ -56,6 +59,7 @@ impl Settings {
             audit: table.table("audit", |table| Audit {
                 enabled: table.read("enabled", false),
             }),
+            mdns: table.table("mdns", Mdns::read),
             log: table.table("log", Log::read),
             state_dir: table.read("state_dir", folders.state),
         }
@@ -150,6 +154,26 @@ impl Router {
         }
     }
 }
+
+impl Mdns {
+    fn read(table: &mut Table<'_>) -> Self {
+        let not_the_lan = NOT_THE_LAN.iter().filter_map(|text| LinkPattern::new(text));
+        Self {
+            enabled: table.read("enabled", true),
+            hostname: table.read("hostname", HostLabel("thox".to_owned())),
+            choice: Choice {
+                only: table.read("interfaces", Vec::new()),
+                exclude: table.read("exclude_interfaces", not_the_lan.collect()),
+            },
+        }
+    }
+}
+
+/// The names that containers, virtual machines and overlay networks give their interfaces.
+const NOT_THE_LAN: [&str; 14] = [
+    "docker*", "br-*", "podman*", "cni*", "flannel*", "cali*", "veth*", "virbr*", "vnet*", "lxc*",
+    "lxdbr*", "tun*", "tap*", "zt*",
+];
 
 impl Log {
     fn read(table: &mut Table<'_>) -> Self {

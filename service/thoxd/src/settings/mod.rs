@@ -50,8 +50,8 @@ pub use layer::Origin;
 pub use live::{Effect, Entry, Fixed, Live, Refused};
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{
-    Audit, Auth, Circuit, Downloads, Engine, HostName, Limits, Log, Mcp, Model, Router, Server,
-    Settings, SocketFile, Tls, WebOrigin,
+    Audit, Auth, Circuit, Downloads, Engine, HostLabel, HostName, Limits, Log, Mcp, Mdns, Model,
+    Router, Server, Settings, SocketFile, Tls, WebOrigin,
 };
 pub use sources::{Sources, parse_text};
 pub use units::Bytes;

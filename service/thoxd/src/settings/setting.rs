@@ -2,7 +2,7 @@
 
 use super::{
     address::EngineAddress,
-    shape::{HostName, SocketFile, WebOrigin},
+    shape::{HostLabel, HostName, SocketFile, WebOrigin},
     units::{Bytes, ShownDuration, parse_duration},
 };
 use figment::value::Value;
@@ -10,6 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use thox_policy::{
     EngineKind, ParameterCount, Registry,
     browser::{Host, is_origin},
+    discovery::LinkPattern,
     network::Prefix,
 };
 
@@ -177,6 +178,28 @@ text_setting!(
     Self::to_string
 );
 text_setting!(
+    HostLabel,
+    "a name of letters, digits and inner hyphens without .local, such as \"thox\"",
+    |text| {
+        let name = text.to_ascii_lowercase();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let is_label = (1..=63).contains(&name.len())
+            && name.chars().all(allowed)
+            && !name.starts_with('-')
+            && !name.ends_with('-');
+        // This machine to everybody else, and no device.
+        let is_free = name != "localhost";
+        (is_label && is_free).then_some(Self(name)).ok_or(None)
+    },
+    |label| label.0.clone()
+);
+text_setting!(
+    LinkPattern,
+    "an interface's name such as \"eth0\", or its beginning such as \"docker*\"",
+    |text| Self::new(text).ok_or(None),
+    |pattern| pattern.as_str().to_owned()
+);
+text_setting!(
     SocketFile,
     "an absolute path in quotes, or \"\" for none",
     |text| match text {
@@ -233,6 +256,11 @@ impl Listed for Registry {
 impl Listed for HostName {
     const EXPECTED_LIST: &'static str =
         "a list of host names without ports, such as [\"thox.example.org\"]";
+}
+
+impl Listed for LinkPattern {
+    const EXPECTED_LIST: &'static str =
+        "a list of interfaces' names, or their beginnings, such as [\"eth0\", \"wl*\"]";
 }
 
 /// One entry may stand without the list's brackets.

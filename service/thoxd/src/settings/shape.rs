@@ -2,7 +2,7 @@
 
 use super::{address::EngineAddress, units::Bytes};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
-use thox_policy::{EngineKind, ParameterCount, Registry, network::Prefix};
+use thox_policy::{EngineKind, ParameterCount, Registry, discovery::Choice, network::Prefix};
 
 /// Everything that can be set, validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether it is kept who asked.
     pub audit: Audit,
+    /// How it is found on its network.
+    pub mdns: Mdns,
     /// What is logged.
     pub log: Log,
     /// Folder of what has to survive a restart.
@@ -182,6 +184,17 @@ pub struct Audit {
     pub enabled: bool,
 }
 
+/// How it is found on its network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mdns {
+    /// Whether it tells of itself.
+    pub enabled: bool,
+    /// The name that it wants, without `.local`.
+    pub hostname: HostLabel,
+    /// The interfaces on which it tells.
+    pub choice: Choice,
+}
+
 /// A page's origin as browsers send it, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebOrigin(pub String);
@@ -195,6 +208,10 @@ impl AsRef<str> for WebOrigin {
 /// A host's name in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(pub String);
+
+/// One label of a host's name, in lower case (RFC 1123, 2.1): letters, digits and inner hyphens, 63 at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostLabel(pub String);
 
 /// The path of a Unix socket; none where there shall be none.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -422,6 +422,33 @@ fn a_certificate_and_its_key_come_together() {
 }
 
 #[test]
+fn the_network_is_told_by_a_name_and_on_links_that_can_be() {
+    let settings = parse_text("").unwrap().mdns;
+    assert!(settings.enabled);
+    assert_eq!(settings.hostname.0, "thox");
+    assert!(settings.choice.only.is_empty() && !settings.choice.exclude.is_empty());
+    let text = "[mdns]\nhostname = \"Box-7\"\ninterfaces = \"eth*\"\nexclude_interfaces = []\n";
+    let settings = parse_text(text).unwrap().mdns;
+    assert_eq!(settings.hostname.0, "box-7");
+    assert_eq!(settings.choice.only.len(), 1);
+    for wrong in [
+        "hostname = \"thox.local\"",
+        "hostname = \"\"",
+        "hostname = \"-a\"",
+        "hostname = \"localhost\"",
+        "hostname = \"a b\"",
+        "interfaces = [\"e*h0\"]",
+        "exclude_interfaces = [\"\"]",
+    ] {
+        let found = problems(&format!("[mdns]\n{wrong}\n"));
+        assert!(
+            found.len() == 1 && found[0].contains("mdns."),
+            "{wrong}: {found:?}"
+        );
+    }
+}
+
+#[test]
 fn explains_value_default_and_origin() {
     let root = tempfile::tempdir().unwrap();
     let file = "etc/thox/config.toml";

@@ -29,6 +29,7 @@ impl Worlds {
         Health {
             status,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: None,
             uptime_seconds: self.started.elapsed().as_secs(),
             backends,
             notes,
