@@ -17,7 +17,12 @@ use thox_policy::{nearest::nearest, world::EngineState};
 
 /// `GET /health`, `GET /v1/health`
 pub async fn health(State(door): State<Door>) -> Result<Response, Refused> {
-    let health = door.gateway.worlds().health();
+    let mut health = door.gateway.worlds().health();
+    let troubles = door.lifetime.troubles();
+    if !troubles.is_empty() && health.status == OverallStatus::Healthy {
+        health.status = OverallStatus::Degraded;
+    }
+    health.notes.extend(troubles);
     let status = match health.status {
         OverallStatus::Healthy | OverallStatus::Degraded => StatusCode::OK,
         OverallStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
