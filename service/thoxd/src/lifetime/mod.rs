@@ -10,6 +10,7 @@ mod tasks;
 mod ward;
 
 pub use seldom::Seldom;
+pub use tasks::BEAT_EVERY;
 
 use std::{
     future::Future,

@@ -5,8 +5,8 @@ use futures_util::FutureExt as _;
 use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// Often beside any watchdog's time.
-const BEAT_EVERY: Duration = Duration::from_millis(500);
+/// How often a critical task's heart beats.
+pub const BEAT_EVERY: Duration = Duration::from_millis(500);
 
 /// The first pause before a task is started again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
