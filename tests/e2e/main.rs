@@ -11,6 +11,7 @@
 //! - `rfc6455`: the WebSocket frame by frame, right and wrong, in the order of Autobahn's groups
 //! - `soak`: minutes of broken connections, only where asked for
 //! - `manage`: models that come and go, settings, the log, the restart
+//! - `supervised`: what a service manager is told, reloads, sockets that are handed over
 //! - `stage`: one thoxd and its engines, as most tests want them
 
 #[cfg(test)]
@@ -59,6 +60,8 @@ mod soak;
 mod stage;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod supervised;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

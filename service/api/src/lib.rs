@@ -32,5 +32,5 @@ pub use router::{
     RouterRules, RouterStatus,
 };
 pub use running::{LogLevel, LogLine, Restarting};
-pub use settings::{Effect, SetSetting, Setting, SettingList};
+pub use settings::{Effect, SetSetting, Setting, SettingList, SettingsReloaded};
 pub use stream::StreamEvent;

@@ -41,6 +41,17 @@ pub struct SettingList {
     pub data: Vec<Setting>,
 }
 
+/// The reply to `POST /thox/v1/settings/reload`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsReloaded {
+    /// Always `reload`.
+    pub object: String,
+    /// The keys that have another value now.
+    pub changed: Vec<String>,
+    /// The keys whose new value counts when thoxd starts the next time.
+    pub restart_needed: Vec<String>,
+}
+
 /// `PUT /thox/v1/settings/{key}`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

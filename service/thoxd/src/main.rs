@@ -6,12 +6,14 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    sync::Arc,
     time::Duration,
 };
 use thoxd::{
-    daemon::{self, Ended},
+    daemon::{self, Ended, Supervision},
     observe, reset,
     settings::{Settings, Sources},
+    systemd::{Manager, Sockets},
 };
 
 /// One OpenAI-compatible API in front of this machine's engines.
@@ -52,30 +54,42 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.check {
         return Ok(());
     }
+    // Before there is any thread: it changes the environment.
+    let sockets = Arc::new(Sockets::receive()?);
     // Now, since an update may have put another file in its place by the time it is needed.
     let program = std::env::current_exe().context("this program cannot be found")?;
     let level = loaded.settings.log.level.clone();
-    let log = observe::log::start(&level)
-        .map_err(|error| anyhow::anyhow!("log.level = \"{level}\": {error}"))?;
+    let log = observe::log::start(&level)?;
     if reset::finish(&loaded.settings.state_dir, &sources)? {
         loaded = Settings::load(&sources)?;
     }
+    let supervision = Supervision {
+        manager: Arc::new(Manager::of_process()),
+        sockets: Arc::clone(&sockets),
+    };
     let runtime = runtime()?;
-    let ended = runtime.block_on(async { tokio::spawn(daemon::run(loaded, sources, log)).await });
+    let ended = runtime
+        .block_on(async { tokio::spawn(daemon::run(loaded, sources, log, supervision)).await });
     // What is left is dropped here; a computation of the starter's that does not notice at once is not waited for.
     runtime.shutdown_timeout(LAST_POLLS);
     match ended?? {
         Ended::Stopped => Ok(()),
-        Ended::Restart => Err(start_anew(&program)),
+        Ended::Broken(why) => Err(anyhow::anyhow!(why)),
+        Ended::Restart => Err(start_anew(&program, &sockets)),
     }
 }
 
 /// Becomes the same program with the same arguments and environment; the process stays the same for whoever watches
-/// over it. What was open is closed on the way. Returns only if it fails.
-fn start_anew(program: &Path) -> anyhow::Error {
+/// over it. What was open is closed on the way, but for the sockets that the service manager has opened: who comes in
+/// between waits in them. Returns only if it fails.
+fn start_anew(program: &Path, sockets: &Sockets) -> anyhow::Error {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| program.into());
-    let error = Command::new(program).arg0(name).args(arguments).exec();
+    let mut command = Command::new(program);
+    if let Err(error) = sockets.hand_on(&mut command) {
+        return anyhow::anyhow!("the service manager's sockets cannot be handed on: {error}");
+    }
+    let error = command.arg0(name).args(arguments).exec();
     anyhow::anyhow!("{} cannot be started anew: {error}", program.display())
 }
 

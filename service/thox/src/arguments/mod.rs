@@ -249,6 +249,10 @@ pub(crate) enum ConfigCommand {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Have thoxd read its settings files again: what can change at once changes, the rest waits for a restart
+    ///
+    /// All or nothing: settings that are not valid change nothing.
+    Reload,
     /// What a key means, its default, its value, and which file that is from
     Explain {
         /// The key

@@ -11,8 +11,8 @@ use crate::{
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use thoxd::settings::{
-    Edit, EditError, Explanation, InvalidKey, Key, Loaded, Settings, Sources, UnknownKey,
-    edit as edit_file,
+    Edit, EditError, Effect, Explanation, InvalidKey, Key, Loaded, Settings, Sources, UnknownKey,
+    edit as edit_file, effect_of,
 };
 
 /// The settings that other documents know under another name.
@@ -74,6 +74,10 @@ pub(super) async fn run(
             format!("{} stands in no settings file", own_key::NAME),
         )
         .next("forget it by: thox config set api.key ''")),
+        ConfigCommand::Reload => {
+            let device = Device::for_changes(target).await?;
+            settings::reload(&device, output, is_json).await
+        }
         ConfigCommand::Unset { key, file } => {
             change(&key, &Edit::Unset, file, target, output).await
         }
@@ -107,7 +111,8 @@ async fn change(
     if is_json {
         let done = json!({
             "key": key.to_string(), "value": change.value, "file": file.to_string(),
-            "overridden_by": overridden_by, "restart_needed": true,
+            "overridden_by": overridden_by,
+            "restart_needed": effect_of(&key) == Effect::Restart,
         });
         return output.line(&done.to_string());
     }
@@ -120,7 +125,10 @@ async fn change(
             output.toned(Tone::Warning, "It has no effect")?;
             output.line(&format!(": {origin} sets the key too and is read later."))
         }
-        None => output.line("Restart thoxd for it to take effect."),
+        None => output.line(match effect_of(&key) {
+            Effect::AtOnce => "Have thoxd read it for it to take effect: thox config reload.",
+            Effect::Restart => "Restart thoxd for it to take effect: thox restart.",
+        }),
     }
 }
 

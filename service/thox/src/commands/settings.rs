@@ -8,7 +8,7 @@ use crate::{
 };
 use http::Method;
 use serde_json::{Map, Value};
-use thox_api::{Effect, SetSetting, Setting, SettingList};
+use thox_api::{Effect, SetSetting, Setting, SettingList, SettingsReloaded};
 use thoxd::settings::{self, Edit, Key};
 
 const SETTINGS: &str = "/thox/v1/settings";
@@ -112,6 +112,25 @@ pub(super) async fn change(
         Effect::AtOnce => output.line("It counts from now on."),
         Effect::Restart if setting.restart_needed => output.line(RESTART),
         Effect::Restart => Ok(()),
+    }
+}
+
+/// Has thoxd read the files again.
+pub(super) async fn reload(device: &Device, output: Output, is_json: bool) -> Result<(), Failure> {
+    let path = format!("{SETTINGS}/reload");
+    let (reply, done) = device
+        .send::<SettingsReloaded>(Method::POST, &path, &Value::Null)
+        .await?;
+    if is_json {
+        return print_json(&reply, output);
+    }
+    match done.changed.as_slice() {
+        [] => output.line("Read again; nothing has changed that counts at once.")?,
+        changed => output.line(&format!("It counts from now on: {}.", changed.join(", ")))?,
+    }
+    match done.restart_needed.as_slice() {
+        [] => Ok(()),
+        waiting => output.line(&format!("{} waits: {RESTART}", waiting.join(", "))),
     }
 }
 

@@ -13,7 +13,7 @@ fn set_get_and_explain_work_on_the_same_file() {
     assert_eq!(
         done.stdout,
         format!(
-            "server.max_body = \"64MiB\" is written to {file}.\nRestart thoxd for it to take effect.\n"
+            "server.max_body = \"64MiB\" is written to {file}.\nRestart thoxd for it to take effect: thox restart.\n"
         )
     );
     assert_eq!(

@@ -1,33 +1,35 @@
 //! The life of the process: settings → engines → sockets → serving → drain → end.
 
-use super::{banner, doors::doors};
+use super::{
+    announce::announce,
+    banner,
+    doors::doors,
+    sockets::{control, encrypted, plain},
+    status,
+};
 use crate::{
     engine::{self, CannotSetUp},
     gateway::{Gateway, record::Ledger},
     guard::{Guard, audit::Audit},
     http::{
-        self, Door, Encrypted, Listener,
+        self, Door, Listener,
         connection::Terms,
         entrance::{Places, accept},
         listener::CannotListen,
     },
     keys::{CannotOpen, Keys, secret::random},
-    lan::{Lan, Surroundings},
+    lan::Lan,
     lifetime::Lifetime,
-    mdns::{self, Announced, Ports},
     models::Models,
-    observe::Recent,
-    settings::{Live, Loaded, Server, Settings, Sources},
-    tls::{CannotServe, Names, Tls},
+    observe::Log,
+    reload::Reload,
+    settings::{Live, Loaded, Sources},
+    systemd::{Manager, Sockets, feed},
+    tls::CannotServe,
     world::Worlds,
 };
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
-use thox_policy::discovery::Called;
-use tokio::signal::unix::{SignalKind, signal};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,30 +55,42 @@ pub enum CannotStart {
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// How it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// For good.
     Stopped,
     /// To start anew: somebody with the right to change the device wants it.
     Restart,
+    /// A task that it cannot do without has ended; which, and how.
+    Broken(String),
 }
 
-/// Runs until SIGTERM, SIGINT or a request to restart. `log` has the log's last lines.
+/// The service manager, and what it has opened.
+#[derive(Debug)]
+pub struct Supervision {
+    /// Who is told.
+    pub manager: Arc<Manager>,
+    /// Where to listen in place of the settings' addresses.
+    pub sockets: Arc<Sockets>,
+}
+
+/// Runs until SIGTERM, SIGINT or a request to restart; SIGHUP reads the settings again.
 ///
 /// # Errors
 /// [`CannotStart`]; once it serves, it ends well.
-pub async fn run(loaded: Loaded, sources: Sources, log: Recent) -> Result<Ended, CannotStart> {
+pub async fn run(
+    loaded: Loaded,
+    sources: Sources,
+    log: Log,
+    Supervision { manager, sockets }: Supervision,
+) -> Result<Ended, CannotStart> {
     let settings = loaded.settings.clone();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hang_up = signal(SignalKind::hangup())?;
     let lifetime = Lifetime::default();
     // Sockets first: a port that is taken is the most likely thing to go wrong.
-    let listeners = settings
-        .server
-        .listen
-        .iter()
-        .map(|address| http::bind(*address, "server.listen"))
-        .collect::<Result<Vec<_>, _>>()?;
+    let listeners = plain(&settings, &sockets)?;
     let fleet = engine::fleet(&settings, &lifetime)?;
     let worlds = Worlds::new(&settings, fleet);
     let looked = worlds.scout(&lifetime);
@@ -91,12 +105,23 @@ pub async fn run(loaded: Loaded, sources: Sources, log: Recent) -> Result<Ended,
         .collect();
     let lan = Lan::new(&names);
     lan.follow(&lifetime);
-    let (encrypted, encrypted_listeners) = encrypted(&settings, &lan, &lifetime)?;
+    let (encrypted, encrypted_listeners) = encrypted(&settings, &sockets, &lan, &lifetime)?;
     let keys = Keys::open(&settings.state_dir)?;
     announce(&settings, &lan, &listeners, encrypted.as_ref(), &lifetime);
     let audit = Audit::new(settings.audit.enabled, &settings.state_dir);
     let guard = Guard::new(&settings, Arc::clone(&keys), lan, audit);
-    lifetime.spawn_background(keep_uses(Arc::clone(&keys)));
+    let used = Arc::clone(&keys);
+    lifetime.spawn_restarting("keeping the keys' last uses", move || {
+        keep_uses(Arc::clone(&used))
+    });
+    let live = Arc::new(Live::new(sources, loaded));
+    let reload = Reload::new(
+        Arc::clone(&live),
+        Arc::clone(&worlds),
+        Arc::clone(&guard),
+        log.clone(),
+        Arc::clone(&manager),
+    );
     let door = Door {
         gateway,
         server: Arc::clone(&server),
@@ -104,13 +129,14 @@ pub async fn run(loaded: Loaded, sources: Sources, log: Recent) -> Result<Ended,
         plain: first_on_network(&listeners),
         encrypted,
         state: Arc::new(settings.state_dir.clone()),
-        settings: Arc::new(Live::new(sources, loaded)),
+        settings: live,
+        reload: reload.clone(),
         models: Models::new(
             Arc::clone(&worlds),
             settings.downloads.registries.clone(),
             lifetime.clone(),
         ),
-        log,
+        log: log.recent,
         lifetime: lifetime.clone(),
         instance: instance()?,
     };
@@ -126,16 +152,29 @@ pub async fn run(loaded: Loaded, sources: Sources, log: Recent) -> Result<Ended,
     for listener in &listeners {
         banner::listening(listener.address);
     }
+    let addresses: Vec<SocketAddr> = listeners
+        .iter()
+        .chain(&encrypted_listeners)
+        .map(|listener| listener.address)
+        .collect();
     for listener in listeners.into_iter().chain(encrypted_listeners) {
-        lifetime.spawn_background(accept(listener, terms.clone(), places.clone()));
+        let name = format!("accepting connections on {}", listener.address);
+        lifetime.spawn_critical(&name, accept(listener, terms.clone(), places.clone()));
     }
-    control(&settings.server, &terms).await;
+    control(&settings.server, &sockets, &terms).await?;
+    lifetime.spawn_critical("the watchdog", feed(Arc::clone(&manager), lifetime.clone()));
     let engines = u32::try_from(worlds.current().fleet.len()).unwrap_or(u32::MAX);
     let first_look = tokio::time::timeout(FIRST_LOOK, looked.acquire_many(engines));
     tokio::select! {
         _ = first_look => {
             banner::found(&worlds);
             banner::claim(&keys);
+            let (saying, all) = (Arc::clone(&manager), Arc::clone(&worlds));
+            lifetime.spawn_restarting("telling the service manager what goes on", move || {
+                status::follow(Arc::clone(&all), addresses.clone(), Arc::clone(&saying))
+            });
+            manager.ready();
+            lifetime.spawn_critical("SIGHUP", reload_on(hang_up, reload));
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
@@ -146,11 +185,17 @@ pub async fn run(loaded: Loaded, sources: Sources, log: Recent) -> Result<Ended,
         _ = interrupt.recv() => {}
         () = lifetime.stopping() => {}
     }
-    let mut ended = if lifetime.wants_another() {
-        Ended::Restart
-    } else {
-        Ended::Stopped
+    let mut ended = match lifetime.dead() {
+        Some(why) => Ended::Broken(why),
+        None if lifetime.wants_another() => Ended::Restart,
+        None => Ended::Stopped,
     };
+    if ended == Ended::Restart {
+        // The process stays: whoever watches over it hears that it is ready again.
+        manager.reloading();
+    } else {
+        manager.stopping(settings.server.drain_deadline);
+    }
     tracing::info!("stopping: requests under way are finished, new ones refused");
     lifetime.stop();
     let unfinished = tokio::select! {
@@ -185,7 +230,7 @@ fn instance() -> Result<Arc<str>, CannotStart> {
 }
 
 /// The plain address to point others at: one that they can reach, where there is one.
-fn first_on_network(listeners: &[Listener]) -> Option<SocketAddr> {
+pub(super) fn first_on_network(listeners: &[Listener]) -> Option<SocketAddr> {
     let addresses = || listeners.iter().map(|listener| listener.address);
     let reachable = addresses().find(|address| !address.ip().is_loopback());
     reachable.or_else(|| addresses().next())
@@ -207,109 +252,11 @@ async fn keep_uses(keys: Arc<Keys>) {
 /// They are shown to the minute; a crash forgets at most so much.
 const KEEP_USES_EVERY: Duration = Duration::from_secs(60);
 
-/// The encrypted port's sockets, where it is enabled, with a certificate that is kept up to date.
-fn encrypted(
-    settings: &Settings,
-    lan: &Lan,
-    lifetime: &Lifetime,
-) -> Result<(Option<Encrypted>, Vec<Listener>), CannotStart> {
-    if !settings.tls.enabled {
-        return Ok((None, Vec::new()));
+/// Reads the settings again at each signal.
+async fn reload_on(mut signal: Signal, reload: Reload) {
+    while signal.recv().await.is_some() {
+        let reload = reload.clone();
+        // It tells the log and the service manager how it went.
+        let _ = tokio::task::spawn_blocking(move || reload.now().map(drop)).await;
     }
-    let tls = Tls::open(
-        &settings.tls,
-        &settings.state_dir,
-        certified_names(&lan.now()),
-    )?;
-    let listen = |address: &SocketAddr| {
-        let listener = http::bind(*address, "tls.listen")?.with_tls(tls.config());
-        let fingerprint = tls.fingerprint();
-        tracing::info!(
-            "listening with TLS on https://{}, fingerprint of its key {fingerprint}",
-            listener.address
-        );
-        Ok(listener)
-    };
-    let listeners = settings
-        .tls
-        .listen
-        .iter()
-        .map(listen)
-        .collect::<Result<Vec<_>, CannotListen>>()?;
-    let encrypted = Encrypted {
-        tls: tls.clone(),
-        ports: listeners
-            .iter()
-            .map(|listener| listener.address.port())
-            .collect(),
-    };
-    lifetime.spawn_background(tls.clone().keep());
-    let mut changes = lan.changes();
-    lifetime.spawn_background(async move {
-        while changes.changed().await.is_ok() {
-            let names = certified_names(&changes.borrow_and_update());
-            tls.set_names(names);
-        }
-    });
-    Ok((Some(encrypted), listeners))
-}
-
-/// Tells the network that the device is there, and takes up what it is called there.
-fn announce(
-    settings: &Settings,
-    lan: &Arc<Lan>,
-    listeners: &[Listener],
-    encrypted: Option<&Encrypted>,
-    lifetime: &Lifetime,
-) {
-    let reachable = first_on_network(listeners).filter(|first| !first.ip().is_loopback());
-    let Some(plain) = reachable.filter(|_| settings.mdns.enabled) else {
-        let name: Box<str> = format!("{}.local", settings.mdns.hostname.0).into();
-        // Nobody is told, but whoever calls it by that name all the same means this device.
-        lan.call(Called {
-            names: [name.clone()].into(),
-            name,
-            trouble: None,
-        });
-        return;
-    };
-    let announced = Announced {
-        id: mdns::identity::of_machine(&settings.state_dir),
-        ports: Ports {
-            plain: plain.port(),
-            tls: encrypted.and_then(|encrypted| encrypted.ports.first().copied()),
-        },
-        bound: listeners.iter().map(|listener| listener.address).collect(),
-    };
-    let mut called = mdns::announce(announced, &settings.mdns, lan.links(), lifetime);
-    lan.call(called.borrow_and_update().clone());
-    let lan = Arc::clone(lan);
-    lifetime.spawn_background(async move {
-        while called.changed().await.is_ok() {
-            let called = called.borrow_and_update().clone();
-            lan.call(called);
-        }
-    });
-}
-
-/// The control socket, where it can be had. Its connections have places of their own: whoever is on the device gets in
-/// also while the network takes all others.
-async fn control(server: &Server, terms: &Terms) {
-    let Some(file) = &server.control_socket.0 else {
-        return;
-    };
-    match http::control::bind(file).await {
-        Ok(control) => {
-            let serving = accept(control, terms.clone(), Places::new(server));
-            terms.lifetime.spawn_background(serving);
-        }
-        Err(error) => tracing::warn!("{error}"),
-    }
-}
-
-/// What the device's certificate is for.
-fn certified_names(surroundings: &Surroundings) -> Names {
-    let names: Vec<String> = surroundings.names.iter().map(ToString::to_string).collect();
-    let addresses: Vec<IpAddr> = surroundings.addresses().collect();
-    Names::new(&names, &addresses)
 }

@@ -32,7 +32,7 @@ pub struct Engine {
     pub stall_timeout: Duration,
     /// Between two surveys.
     pub poll_interval: Duration,
-    patience: Patience,
+    patience: Mutex<Patience>,
     circuit: Mutex<Circuit>,
     last_failure: Mutex<Option<Arc<str>>>,
 }
@@ -65,10 +65,7 @@ pub enum CannotSetUp {
 /// # Errors
 /// [`CannotSetUp`], for the first that cannot be.
 pub fn fleet(settings: &settings::Settings, lifetime: &Lifetime) -> Result<Fleet, CannotSetUp> {
-    let patience = Patience {
-        failures: settings.router.circuit.failures,
-        open_for: settings.router.circuit.open_for,
-    };
+    let patience = patience(&settings.router.circuit);
     let mut engines = Vec::new();
     for (name, engine) in settings.engines.iter().filter(|(_, engine)| engine.enabled) {
         let Some(target) = target(engine, lifetime)? else {
@@ -88,12 +85,19 @@ pub fn fleet(settings: &settings::Settings, lifetime: &Lifetime) -> Result<Fleet
             first_byte_timeout: engine.first_byte_timeout,
             stall_timeout: engine.stall_timeout,
             poll_interval: engine.poll_interval,
-            patience,
+            patience: Mutex::new(patience),
             circuit: Mutex::default(),
             last_failure: Mutex::default(),
         }));
     }
     Ok(engines.into())
+}
+
+fn patience(circuit: &settings::Circuit) -> Patience {
+    Patience {
+        failures: circuit.failures,
+        open_for: circuit.open_for,
+    }
 }
 
 fn target(engine: &settings::Engine, lifetime: &Lifetime) -> Result<Option<Target>, CannotSetUp> {
@@ -143,7 +147,7 @@ impl Engine {
     /// Takes a request's outcome into the circuit.
     pub fn report(&self, outcome: Outcome) -> Change {
         self.circuit_mut()
-            .report(outcome, self.patience, Instant::now())
+            .report(outcome, self.patience(), Instant::now())
     }
 
     /// Notes why a request failed, for whoever asks why the engine rests.
@@ -165,10 +169,10 @@ impl Engine {
 
     /// Takes a survey's outcome into the circuit, once a probe is due.
     pub fn probed(&self, outcome: Outcome) -> Change {
-        let now = Instant::now();
+        let (now, patience) = (Instant::now(), self.patience());
         let mut circuit = self.circuit_mut();
         if circuit.is_probe_due(now) {
-            circuit.probed(outcome, self.patience, now)
+            circuit.probed(outcome, patience, now)
         } else {
             Change::None
         }
@@ -183,7 +187,12 @@ impl Engine {
     /// How many failures in a row are too many.
     #[must_use]
     pub fn patience(&self) -> Patience {
-        self.patience
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes that.
+    pub fn set_patience(&self, circuit: &settings::Circuit) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience(circuit);
     }
 
     fn circuit_mut(&self) -> MutexGuard<'_, Circuit> {

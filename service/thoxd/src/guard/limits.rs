@@ -5,7 +5,10 @@ use crate::keys::Key;
 use std::{
     net::IpAddr,
     num::NonZeroU32,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Instant,
 };
 use thox_api::ApiError;
@@ -17,7 +20,8 @@ use thox_policy::{
 /// How much is left to whom. What counts is kept in memory alone: a restart begins anew.
 #[derive(Debug)]
 pub(super) struct Limits {
-    remote: Option<PerMinute>,
+    /// Requests a minute of an address outside; 0 for any number.
+    remote: AtomicU32,
     counters: Mutex<Counters>,
     started: Instant,
 }
@@ -49,7 +53,7 @@ impl Limits {
     /// None used up; `remote` is what an address outside may ask in a minute, 0 for any number.
     pub(super) fn new(remote: u32) -> Self {
         Self {
-            remote: per_minute(remote),
+            remote: AtomicU32::new(remote),
             counters: Mutex::new(Counters {
                 requests: Limiter::new(REMEMBERED),
                 tokens: Limiter::new(REMEMBERED),
@@ -62,7 +66,16 @@ impl Limits {
 
     /// Whether addresses outside are limited.
     pub(super) fn is_for_remote(&self) -> bool {
-        self.remote.is_some()
+        self.remote().is_some()
+    }
+
+    /// Changes what an address outside may ask in a minute.
+    pub(super) fn set_remote(&self, remote: u32) {
+        self.remote.store(remote, Ordering::Relaxed);
+    }
+
+    fn remote(&self) -> Option<PerMinute> {
+        per_minute(self.remote.load(Ordering::Relaxed))
     }
 
     /// Takes a request from the limits of a key and of an address outside.
@@ -81,7 +94,7 @@ impl Limits {
         }
         let own =
             key.and_then(|key| Some((Who::Key(key.number), per_minute(key.requests_per_minute?)?)));
-        let outside = remote.and_then(|address| Some((Who::Outside(address), self.remote?)));
+        let outside = remote.and_then(|address| Some((Who::Outside(address), self.remote()?)));
         for (who, rate) in own.into_iter().chain(outside) {
             let standing = counters
                 .requests

@@ -12,6 +12,7 @@ use crate::{
     lan::Lan,
     settings::{Settings, WebOrigin},
 };
+use arc_swap::ArcSwap;
 use http::{HeaderMap, Uri, header};
 use std::{
     net::IpAddr,
@@ -37,9 +38,24 @@ pub struct Guard {
     /// Who asked what, if that is kept.
     pub audit: Audit,
     is_locked: AtomicBool,
+    rules: ArcSwap<Rules>,
+    pub(super) limits: Limits,
+}
+
+/// What the settings say.
+#[derive(Debug)]
+struct Rules {
     trusted: Vec<Prefix>,
     listed: Vec<WebOrigin>,
-    pub(super) limits: Limits,
+}
+
+impl Rules {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            trusted: settings.auth.trusted_networks.clone(),
+            listed: settings.auth.allowed_origins.clone(),
+        }
+    }
 }
 
 impl Guard {
@@ -51,10 +67,17 @@ impl Guard {
             lan,
             audit,
             is_locked: AtomicBool::new(settings.auth.enabled),
-            trusted: settings.auth.trusted_networks.clone(),
-            listed: settings.auth.allowed_origins.clone(),
+            rules: ArcSwap::from_pointee(Rules::of(settings)),
             limits: Limits::new(settings.limits.remote_requests_per_minute),
         })
+    }
+
+    /// Changes to what these settings say, for all requests that come now.
+    pub fn set(&self, settings: &Settings) {
+        self.lock(settings.auth.enabled);
+        self.rules.store(Arc::new(Rules::of(settings)));
+        self.limits
+            .set_remote(settings.limits.remote_requests_per_minute);
     }
 
     /// Who is at the other end of a connection.
@@ -63,7 +86,7 @@ impl Guard {
         let networks = &self.lan.now().networks;
         Visitor {
             address: address.to_canonical(),
-            source: Source::Network(place(address, networks, &self.trusted)),
+            source: Source::Network(place(address, networks, &self.rules.load().trusted)),
             is_encrypted,
         }
     }
@@ -94,7 +117,7 @@ impl Guard {
         if origins.next().is_some() {
             return Err(refusal::foreign_origin());
         }
-        match asker(origin, authority, &self.listed) {
+        match asker(origin, authority, &self.rules.load().listed) {
             Asker::ForeignPage => Err(refusal::foreign_origin()),
             asker => Ok(asker),
         }

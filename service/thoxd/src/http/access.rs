@@ -10,6 +10,7 @@ use super::{
 use crate::{
     gateway::Caller,
     keys::Secret,
+    reload::Reload,
     settings::{Edit, Live},
 };
 use axum::{
@@ -58,9 +59,8 @@ pub async fn set_auth(
     body: Body,
 ) -> Result<Response, Refused> {
     let SetAuth { enabled } = document(&door, &headers, body).await?;
-    let settings = Arc::clone(&door.settings);
-    on_disk(move || keep_auth(&settings, enabled)).await?;
-    door.guard.lock(enabled);
+    let (settings, reload) = (Arc::clone(&door.settings), door.reload.clone());
+    on_disk(move || keep_auth(&settings, &reload, enabled)).await?;
     json(StatusCode::OK, &auth_status(&door, &caller))
 }
 
@@ -131,12 +131,13 @@ pub async fn clear_data(State(door): State<Door>) -> Result<Response, Refused> {
 }
 
 /// Writes the setting, so that it holds after a restart too.
-fn keep_auth(settings: &Live, enabled: bool) -> Result<(), ApiError> {
+fn keep_auth(settings: &Live, reload: &Reload, enabled: bool) -> Result<(), ApiError> {
     let key = settings::parse("auth.enabled")?;
-    settings
+    let (loaded, _) = settings
         .change(&key, &Edit::Set(enabled.into()))
-        .map(drop)
-        .map_err(|refused| settings::to_api(&refused))
+        .map_err(|refused| settings::to_api(&refused))?;
+    let applied = reload.apply(loaded).map(drop);
+    applied.map_err(|error| settings::not_reloaded(&error))
 }
 
 fn auth_status(door: &Door, caller: &Caller) -> AuthStatus {

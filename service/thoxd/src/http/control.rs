@@ -23,7 +23,8 @@ use tokio::net::{UnixListener, UnixStream};
 #[derive(Debug)]
 pub struct Control {
     listener: UnixListener,
-    file: PathBuf,
+    /// None where it is the service manager's.
+    file: Option<PathBuf>,
 }
 
 /// A control socket that is not to be had. Everything else works without.
@@ -88,13 +89,25 @@ pub async fn bind(file: &Path) -> Result<Control, NoControl> {
     let listener = UnixListener::bind(file).map_err(fail)?;
     let control = Control {
         listener,
-        file: file.to_owned(),
+        file: Some(file.to_owned()),
     };
     let group = Group::from_name(GROUP).ok().flatten();
     let is_shared = group.is_some_and(|group| chown(file, None, Some(group.gid.as_raw())).is_ok());
     let mode = if is_shared { 0o660 } else { 0o600 };
     fs::set_permissions(file, Permissions::from_mode(mode)).map_err(fail)?;
     Ok(control)
+}
+
+/// Takes over a socket that listens already, with the file and the rights that it was given.
+///
+/// # Errors
+/// The system's reason.
+pub fn adopt(socket: std::os::unix::net::UnixListener) -> io::Result<Control> {
+    socket.set_nonblocking(true)?;
+    Ok(Control {
+        listener: UnixListener::from_std(socket)?,
+        file: None,
+    })
 }
 
 impl Entrance for Control {
@@ -127,7 +140,9 @@ impl Entrance for Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.file);
+        if let Some(file) = &self.file {
+            let _ = fs::remove_file(file);
+        }
     }
 }
 

@@ -24,6 +24,11 @@ pub async fn health(State(door): State<Door>) -> Result<Response, Refused> {
     health
         .notes
         .extend(surroundings.trouble.as_deref().map(str::to_owned));
+    let troubles = door.lifetime.troubles();
+    if !troubles.is_empty() && health.status == OverallStatus::Healthy {
+        health.status = OverallStatus::Degraded;
+    }
+    health.notes.extend(troubles);
     let status = match health.status {
         OverallStatus::Healthy | OverallStatus::Degraded => StatusCode::OK,
         OverallStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,

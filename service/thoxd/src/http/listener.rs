@@ -67,7 +67,7 @@ pub fn bind(address: SocketAddr, setting: &str) -> Result<Listener, CannotListen
                 port.saturating_add(1)
             ),
             io::ErrorKind::PermissionDenied => {
-                "Ports below 1024 need a privilege: take one above, such as 8080".to_owned()
+                "Ports below 1024 need a privilege: take one above, such as 8080, or let thoxd.socket open it".to_owned()
             }
             io::ErrorKind::AddrNotAvailable => {
                 "No interface has this address: `ip address` lists them; 0.0.0.0 stands for all".to_owned()
@@ -75,6 +75,19 @@ pub fn bind(address: SocketAddr, setting: &str) -> Result<Listener, CannotListen
             _ => format!("{setting} in the settings is where it comes from"),
         };
         CannotListen { address, cause, next }
+    })
+}
+
+/// Takes over a socket that listens already.
+///
+/// # Errors
+/// The system's reason.
+pub fn adopt(socket: std::net::TcpListener) -> io::Result<Listener> {
+    socket.set_nonblocking(true)?;
+    Ok(Listener {
+        address: socket.local_addr()?,
+        listener: TcpListener::from_std(socket)?,
+        tls: None,
     })
 }
 

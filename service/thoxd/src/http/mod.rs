@@ -35,5 +35,5 @@ pub mod socket;
 pub mod watch;
 
 pub use gate::{Listed, Routes};
-pub use listener::{Listener, bind};
+pub use listener::{Listener, adopt, bind};
 pub use routes::{Door, Encrypted, router, routes};

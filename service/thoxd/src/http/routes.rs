@@ -7,6 +7,7 @@ use crate::{
     lifetime::Lifetime,
     models::Models,
     observe::Recent,
+    reload::Reload,
     settings::{Live, Server},
     tls::Tls,
 };
@@ -36,6 +37,8 @@ pub struct Door {
     pub encrypted: Option<Encrypted>,
     /// The settings, for those that are changed while thoxd runs.
     pub settings: Arc<Live>,
+    /// Reads them again.
+    pub reload: Reload,
     /// What is done to models.
     pub models: Models,
     /// The last lines of the log.
@@ -147,6 +150,12 @@ pub fn routes(door: Door) -> Routes<()> {
             DELETE,
             "/thox/v1/settings/{key}",
             settings::unset,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/settings/reload",
+            settings::reload,
         )
         .route(Administration, GET, "/thox/v1/logs", running::logs)
         .route(Administration, POST, "/thox/v1/restart", running::restart)

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     gateway::Caller,
+    reload::CannotReload,
     settings::{Edit, EditError, Effect, Entry, Fixed, InvalidKey, Key, Refused as NotChanged},
 };
 use axum::{
@@ -20,7 +21,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use std::sync::Arc;
-use thox_api::{ApiError, ErrorKind, SetSetting, Setting, SettingList};
+use thox_api::{ApiError, ErrorKind, SetSetting, Setting, SettingList, SettingsReloaded};
 
 type Name = Result<Path<String>, PathRejection>;
 
@@ -72,11 +73,23 @@ pub async fn unset(
     change(&door, &caller, key, Edit::Unset).await
 }
 
+/// `POST /thox/v1/settings/reload`
+pub async fn reload(State(door): State<Door>) -> Result<Response, Refused> {
+    let reload = door.reload.clone();
+    let changes = on_disk(move || reload.now().map_err(|error| not_reloaded(&error))).await?;
+    let reloaded = SettingsReloaded {
+        object: "reload".to_owned(),
+        changed: changes.at_once,
+        restart_needed: changes.waiting,
+    };
+    json(StatusCode::OK, &reloaded)
+}
+
 async fn change(door: &Door, caller: &Caller, key: Key, edit: Edit) -> Result<Response, Refused> {
     // Whoever is on the device needs no key, and whoever comes over the network cannot be here without one.
     let is_remote = caller.allowance.key().is_some();
-    let settings = Arc::clone(&door.settings);
-    let (now, is_locked) = on_disk(move || {
+    let (settings, reload) = (Arc::clone(&door.settings), door.reload.clone());
+    let now = on_disk(move || {
         if is_remote && let Some(why) = settings.fixed(&key).map_err(|refused| to_api(&refused))? {
             return Err(fixed(&key, why));
         }
@@ -84,12 +97,16 @@ async fn change(door: &Door, caller: &Caller, key: Key, edit: Edit) -> Result<Re
             .change(&key, &edit)
             .map_err(|refused| to_api(&refused))?;
         tracing::info!(%key, "a setting was changed");
-        Ok((now, loaded.settings.auth.enabled))
+        if now.effect == Effect::Restart {
+            return Ok(now);
+        }
+        reload.apply(loaded).map_err(|error| not_reloaded(&error))?;
+        Ok(Entry {
+            is_waiting: false,
+            ..now
+        })
     })
     .await?;
-    if now.effect == Effect::AtOnce {
-        door.guard.lock(is_locked);
-    }
     json(StatusCode::OK, &shown(&now))
 }
 
@@ -152,6 +169,17 @@ pub(super) fn to_api(refused: &NotChanged) -> ApiError {
                 ApiError::new(ErrorKind::Internal, message)
             }
         },
+    }
+}
+
+/// Why the settings were not read again, for the client.
+pub(super) fn not_reloaded(error: &CannotReload) -> ApiError {
+    match error {
+        CannotReload::Settings(refused) => to_api(refused),
+        CannotReload::Level(_) => {
+            let message = format!("{error}. The old settings stay.");
+            ApiError::new(ErrorKind::InvalidSettings, message)
+        }
     }
 }
 

@@ -1,10 +1,16 @@
 //! Tasks and their end: every task of the daemon runs on one tracker and hears of shutdown by one token.
 //!
 //! What still runs when the drain's deadline is over is dropped with the runtime: every clean-up lives in `Drop`.
+//!
+//! - `tasks`: background tasks by what their end means; `ward`: what is known of them, heartbeats and troubles.
+//! - `seldom`: a future that is rarely ready beside one that is busy.
 
 mod seldom;
+mod tasks;
+mod ward;
 
 pub use seldom::Seldom;
+pub use tasks::BEAT_EVERY;
 
 use std::{
     future::Future,
@@ -26,6 +32,7 @@ pub struct Lifetime {
     background: TaskTracker,
     stopping: CancellationToken,
     wants_another: Arc<AtomicBool>,
+    ward: Arc<ward::Ward>,
 }
 
 impl Lifetime {

@@ -5,6 +5,7 @@ use super::{
     shape::Settings,
 };
 use thox_policy::{EngineKind, nearest::nearest};
+use tracing_subscriber::EnvFilter;
 
 /// The labels that stand for all engines of a kind in a model's table.
 const LABELS: [&str; 3] = ["ollama", "tensorrt", "starter"];
@@ -17,6 +18,18 @@ pub(super) fn check(settings: &Settings, reader: &Reader<'_>) {
     certificate(settings, reader);
     engines(settings, reader);
     models(settings, reader);
+    log(settings, reader);
+}
+
+/// What the log would refuse later, when a reload shall be all or nothing.
+fn log(settings: &Settings, reader: &Reader<'_>) {
+    if let Err(error) = EnvFilter::try_new(&settings.log.level) {
+        let key = Key::default().child("log").child("level");
+        if !reader.has_problem_within(&key) {
+            let message = format!("{error}; a level is error, warn, info, debug or trace");
+            reader.note(key, Fault::Conflict(message));
+        }
+    }
 }
 
 /// A certificate without its key, or the other way round, would mean the device's own in silence.

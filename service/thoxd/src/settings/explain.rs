@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use thox_policy::nearest::nearest;
 
 /// Settings that are valid, and the origin of each.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,

@@ -9,6 +9,7 @@ use super::{
     sources::Sources,
 };
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Mutex, PoisonError},
 };
@@ -21,6 +22,17 @@ pub struct Live {
     started_with: Loaded,
     /// Held while a file is read, changed and written, so that of two changes none is lost.
     turn: Mutex<()>,
+    /// What counts now of all that is changed at once.
+    in_force: Mutex<Loaded>,
+}
+
+/// What a reload has changed, by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What counts now.
+    pub at_once: Vec<String>,
+    /// What counts after a restart, this reload's and those before.
+    pub waiting: Vec<String>,
 }
 
 /// When a change counts.
@@ -57,8 +69,17 @@ pub enum Refused {
     Files(Problems),
 }
 
-/// What is changed while the daemon runs.
-const AT_ONCE: [&str; 1] = ["auth.enabled"];
+/// What is changed while the daemon runs: keys, and tables with all that is in them. The others are sockets, the engines'
+/// connections and slots, and what the certificate is made for.
+const AT_ONCE: [&str; 7] = [
+    "auth.enabled",
+    "auth.allowed_origins",
+    "auth.trusted_networks",
+    "limits.remote_requests_per_minute",
+    "log.level",
+    "models",
+    "router",
+];
 
 impl Live {
     /// What the daemon was started with, and from where.
@@ -66,6 +87,7 @@ impl Live {
     pub fn new(sources: Sources, started_with: Loaded) -> Self {
         Self {
             sources,
+            in_force: Mutex::new(started_with.clone()),
             started_with,
             turn: Mutex::default(),
         }
@@ -164,16 +186,26 @@ impl Live {
         Settings::load(&self.sources).map_err(Refused::Files)
     }
 
+    /// Notes that of these settings everything that is changed at once counts now; tells what that is, and what waits.
+    pub fn is_in_force(&self, loaded: Loaded) -> Changes {
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at_once, _) = differences(&in_force, &loaded);
+        let (_, waiting) = differences(&self.started_with, &loaded);
+        *in_force = loaded;
+        Changes { at_once, waiting }
+    }
+
     fn entry(&self, explanation: Explanation) -> Entry {
-        let started = self.started_with.explain(&explanation.key).ok();
-        let effect = if AT_ONCE.contains(&&*explanation.key.to_string()) {
-            Effect::AtOnce
-        } else {
-            Effect::Restart
+        let value_in = |loaded: &Loaded| loaded.explain(&explanation.key).ok()?.value;
+        let effect = effect_of(&explanation.key);
+        let now = match effect {
+            Effect::AtOnce => {
+                value_in(&self.in_force.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+            Effect::Restart => value_in(&self.started_with),
         };
-        let is_other = started.and_then(|started| started.value) != explanation.value;
         Entry {
-            is_waiting: effect == Effect::Restart && is_other,
+            is_waiting: now != explanation.value,
             effect,
             explanation,
         }
@@ -188,6 +220,34 @@ pub enum Fixed {
     File,
     /// It says where a key of the device is sent.
     Secret,
+}
+
+/// When a change of this key counts.
+#[must_use]
+pub fn effect_of(key: &Key) -> Effect {
+    let key = key.to_string();
+    let counts = |name: &str| {
+        key.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    if AT_ONCE.into_iter().any(counts) {
+        Effect::AtOnce
+    } else {
+        Effect::Restart
+    }
+}
+
+/// The keys that have another value: those that are changed at once, and the others.
+fn differences(before: &Loaded, after: &Loaded) -> (Vec<String>, Vec<String>) {
+    let keys: BTreeSet<&Key> = before.keys().chain(after.keys()).collect();
+    let value = |loaded: &Loaded, key: &Key| loaded.explain(key).ok()?.value;
+    let changed = keys
+        .into_iter()
+        .filter(|key| value(before, key) != value(after, key));
+    let (at_once, others): (Vec<&Key>, Vec<&Key>) =
+        changed.partition(|key| effect_of(key) == Effect::AtOnce);
+    let names = |keys: Vec<&Key>| keys.into_iter().map(Key::to_string).collect();
+    (names(at_once), names(others))
 }
 
 fn names_a_file(key: &Key) -> bool {
@@ -220,15 +280,21 @@ mod tests {
         let live = Live::new(sources.clone(), Settings::load(&sources).unwrap());
         let key = |text: &str| text.parse::<Key>().unwrap();
         assert!(live.list().unwrap().iter().all(|one| !one.is_waiting));
-        for (name, value, is_waiting) in
-            [("log.level", "warn", true), ("auth.enabled", "true", false)]
-        {
-            let (_, now) = live.change(&key(name), &Edit::typed(value)).unwrap();
+        for (name, value, is_waiting) in [
+            ("server.max_body", "1MiB", true),
+            ("auth.enabled", "true", false),
+        ] {
+            let (loaded, now) = live.change(&key(name), &Edit::typed(value)).unwrap();
+            assert!(now.is_waiting, "{name}");
+            let changes = live.is_in_force(loaded);
+            assert_eq!(changes.waiting, ["server.max_body"]);
+            assert_eq!(changes.at_once.is_empty(), is_waiting, "{name}");
+            let now = live.get(&key(name)).unwrap();
             assert_eq!(now.is_waiting, is_waiting, "{name}");
-            assert_eq!(live.get(&key(name)).unwrap().explanation.plain(), value);
+            assert_eq!(now.explanation.plain(), value);
         }
-        live.change(&key("log.level"), &Edit::Unset).unwrap();
-        assert!(!live.get(&key("log.level")).unwrap().is_waiting);
+        live.change(&key("server.max_body"), &Edit::Unset).unwrap();
+        assert!(!live.get(&key("server.max_body")).unwrap().is_waiting);
         let own = key("models.thox-coder.mine");
         let engine = [
             ("engines.mine.kind", "openai"),
@@ -251,6 +317,20 @@ mod tests {
         }
         std::fs::write(sources.file_to_edit(), "[log]\nlevel = 7\n").unwrap();
         assert!(matches!(live.check(), Err(Refused::Files(_))));
+    }
+
+    #[test]
+    fn tables_and_keys_count_at_once() {
+        for (name, effect) in [
+            ("auth.enabled", Effect::AtOnce),
+            ("auth.allowed_hosts", Effect::Restart),
+            ("router.circuit.failures", Effect::AtOnce),
+            ("models.thox-coder.ollama", Effect::AtOnce),
+            ("log.level", Effect::AtOnce),
+            ("engines.ollama.url", Effect::Restart),
+        ] {
+            assert_eq!(effect_of(&name.parse().unwrap()), effect, "{name}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub use edit::{Change, Edit, EditError, edit};
 pub use explain::{Explanation, Loaded, UnknownKey, json};
 pub use key::{InvalidKey, Key};
 pub use layer::Origin;
-pub use live::{Effect, Entry, Fixed, Live, Refused};
+pub use live::{Changes, Effect, Entry, Fixed, Live, Refused, effect_of};
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{
     Audit, Auth, Circuit, Downloads, Engine, HostLabel, HostName, Limits, Log, Mcp, Mdns, Model,

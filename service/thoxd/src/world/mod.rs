@@ -58,14 +58,20 @@ struct Looks {
     ended: watch::Sender<u64>,
 }
 
+/// What the settings say about models.
+#[derive(Debug)]
+struct Catalog {
+    rules: Rules,
+    entries: Vec<Entry>,
+    descriptions: HashMap<String, String>,
+}
+
 /// Publishes snapshots.
 #[derive(Debug)]
 pub struct Worlds {
     current: ArcSwap<Snapshot>,
     sightings: Mutex<Vec<Sighting>>,
-    rules: Rules,
-    entries: Vec<Entry>,
-    descriptions: HashMap<String, String>,
+    catalog: ArcSwap<Catalog>,
     fleet: Fleet,
     changes: watch::Sender<u64>,
     nudge: Notify,
@@ -74,14 +80,8 @@ pub struct Worlds {
     pub started: Instant,
 }
 
-impl Worlds {
-    /// Nothing has been seen yet: every engine is unproven and has no models.
-    #[must_use]
-    pub fn new(settings: &Settings, fleet: Fleet) -> Arc<Self> {
-        let rules = Rules {
-            large_model: settings.router.large_model_threshold,
-            default_model: Arc::from(settings.router.default_model.as_str()),
-        };
+impl Catalog {
+    fn of(settings: &Settings) -> Self {
         let entries = settings.models.iter().map(|(name, model)| Entry {
             name: Arc::from(name.as_str()),
             parameters: model.parameters,
@@ -95,7 +95,21 @@ impl Worlds {
             .models
             .iter()
             .filter_map(|(name, model)| Some((name.clone(), model.description.clone()?)));
-        let descriptions = described.collect();
+        Self {
+            rules: Rules {
+                large_model: settings.router.large_model_threshold,
+                default_model: Arc::from(settings.router.default_model.as_str()),
+            },
+            entries: entries.collect(),
+            descriptions: described.collect(),
+        }
+    }
+}
+
+impl Worlds {
+    /// Nothing has been seen yet: every engine is unproven and has no models.
+    #[must_use]
+    pub fn new(settings: &Settings, fleet: Fleet) -> Arc<Self> {
         let unseen = Sighting {
             state: EngineState::Unproven,
             report: Arc::new(Report {
@@ -113,9 +127,7 @@ impl Worlds {
                 reports: Vec::new(),
             }),
             sightings: Mutex::new(sightings),
-            rules,
-            entries: entries.collect(),
-            descriptions,
+            catalog: ArcSwap::from_pointee(Catalog::of(settings)),
             fleet,
             changes: watch::Sender::new(0),
             nudge: Notify::new(),
@@ -165,6 +177,15 @@ impl Worlds {
         self.publish_with(&sightings);
     }
 
+    /// Changes to what these settings say about models and routing, for all requests that come now.
+    pub fn set(&self, settings: &Settings) {
+        self.catalog.store(Arc::new(Catalog::of(settings)));
+        for engine in self.fleet.iter() {
+            engine.set_patience(&settings.router.circuit);
+        }
+        self.publish();
+    }
+
     fn publish_with(&self, sightings: &[Sighting]) {
         let engines: Vec<_> = self
             .fleet
@@ -176,10 +197,11 @@ impl Worlds {
             .iter()
             .map(|sighting| Arc::clone(&sighting.report.models))
             .collect();
-        let models = compose(&self.rules, &self.entries, &engines, &inventories);
+        let catalog = self.catalog.load();
+        let models = compose(&catalog.rules, &catalog.entries, &engines, &inventories);
         self.current.store(Arc::new(Snapshot {
             routing: World {
-                rules: self.rules.clone(),
+                rules: catalog.rules.clone(),
                 engines,
                 models,
             },

@@ -22,24 +22,33 @@ impl Worlds {
         for (index, engine) in self.fleet.iter().enumerate() {
             let (worlds, engine, looked) =
                 (Arc::clone(self), Arc::clone(engine), Arc::clone(&looked));
-            lifetime.spawn_background(async move {
-                let mut known = Known::default();
-                let mut is_first = true;
-                loop {
-                    // Subscribed before the look: a nudge that comes during it counts for the next one.
-                    let nudge = worlds.nudge.notified();
-                    let number = worlds.begin_look(index);
-                    let mut seen = survey(&engine, &mut known).await;
-                    // One look that broke is no engine that is gone; one that nobody answers is.
-                    if matches!(&seen, Err(failure) if failure.trouble != Trouble::Unreachable) {
-                        seen = survey(&engine, &mut known).await;
+            let name = format!("looking at the engine {}", engine.name);
+            lifetime.spawn_restarting(name, move || {
+                let (worlds, engine, looked) = (
+                    Arc::clone(&worlds),
+                    Arc::clone(&engine),
+                    Arc::clone(&looked),
+                );
+                async move {
+                    let mut known = Known::default();
+                    let mut is_first = true;
+                    loop {
+                        // Subscribed before the look: a nudge that comes during it counts for the next one.
+                        let nudge = worlds.nudge.notified();
+                        let number = worlds.begin_look(index);
+                        let mut seen = survey(&engine, &mut known).await;
+                        // One look that broke is no engine that is gone; one that nobody answers is.
+                        if matches!(&seen, Err(failure) if failure.trouble != Trouble::Unreachable)
+                        {
+                            seen = survey(&engine, &mut known).await;
+                        }
+                        worlds.saw(index, &engine, seen);
+                        worlds.end_look(index, number);
+                        if std::mem::take(&mut is_first) {
+                            looked.add_permits(1);
+                        }
+                        let _ = timeout(engine.poll_interval, nudge).await;
                     }
-                    worlds.saw(index, &engine, seen);
-                    worlds.end_look(index, number);
-                    if std::mem::take(&mut is_first) {
-                        looked.add_permits(1);
-                    }
-                    let _ = timeout(engine.poll_interval, nudge).await;
                 }
             });
         }

@@ -89,7 +89,7 @@ impl Worlds {
             backend: engine.backend.to_string(),
             backends,
             stands_for: (placement.model != model.id).then(|| placement.model.to_string()),
-            description: self.descriptions.get(&*model.id).cloned(),
+            description: self.catalog.load().descriptions.get(&*model.id).cloned(),
             parameters: placement
                 .parameters
                 .or(model.parameters)

@@ -10,7 +10,7 @@ use thox_api::{
     ErrorKind, Explanation, Health, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine, MakeKey,
     ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OverallStatus, Reset,
     ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus,
-    Scope, SetAuth, SetSetting, Setting, SettingList, StreamEvent, TlsStatus,
+    Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded, StreamEvent, TlsStatus,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -396,6 +396,14 @@ fn settings_the_log_and_the_restart() {
         &SettingList {
             object: text(),
             data: vec![setting],
+        },
+    );
+    always(
+        "SettingsReloaded",
+        &SettingsReloaded {
+            object: text(),
+            changed: vec![text()],
+            restart_needed: vec![text()],
         },
     );
     always("SetSetting", &SetSetting { value: Value::Null });

@@ -18,8 +18,10 @@ use thoxd::{
     lan::Lan,
     lifetime::Lifetime,
     models::Models,
-    observe::Recent,
+    observe::Log,
+    reload::Reload,
     settings::{self, Live, Settings, Sources},
+    systemd::Manager,
     world::Worlds,
 };
 use tower::ServiceExt;
@@ -43,9 +45,19 @@ fn service() -> (Routes<()>, TempDir) {
     sources.config = Some(file);
     let loaded = Settings::load(&sources).expect("settings");
     let mcp = settings.mcp.clone();
+    let guard = Guard::new(&settings, keys, Lan::new(&[]), audit);
+    let live = Arc::new(Live::new(sources, loaded));
+    let log = Log::silent();
     let door = Door {
+        reload: Reload::new(
+            Arc::clone(&live),
+            Arc::clone(&worlds),
+            Arc::clone(&guard),
+            log.clone(),
+            Arc::new(Manager::default()),
+        ),
         gateway: Gateway::new(Arc::clone(&worlds), Arc::new(Ledger::default())),
-        guard: Guard::new(&settings, keys, Lan::new(&[]), audit),
+        guard,
         server: Arc::new(settings.server.clone()),
         plain: None,
         encrypted: None,
@@ -55,8 +67,8 @@ fn service() -> (Routes<()>, TempDir) {
             settings.downloads.registries.clone(),
             lifetime.clone(),
         ),
-        settings: Arc::new(Live::new(sources, loaded)),
-        log: Recent::default(),
+        settings: live,
+        log: log.recent,
         lifetime: lifetime.clone(),
         instance: "test".into(),
     };

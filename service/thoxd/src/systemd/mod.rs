@@ -1,0 +1,15 @@
+//! The service manager that has started the daemon, if one has: what it is told, what it hands over, its watchdog.
+//!
+//! - [`Manager`]: READY, STATUS, RELOADING, STOPPING, WATCHDOG (sd_notify(3)).
+//! - [`Sockets`]: the sockets that it has opened (sd_listen_fds(3)).
+//! - [`feed`]: the watchdog is fed while the critical tasks live.
+//!
+//! Everything here does nothing where no service manager is.
+
+mod manager;
+mod sockets;
+mod watchdog;
+
+pub use manager::Manager;
+pub use sockets::{InvalidSockets, Sockets};
+pub use watchdog::feed;
