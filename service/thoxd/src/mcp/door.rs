@@ -158,6 +158,7 @@ pub async fn receive(
         Err(_) => {
             let every = door.server.keep_alive_comment_every;
             let mut response = Response::new(Reply::waiting(coming, every, visit));
+            response.extensions_mut().insert(refusal::farewell(&id));
             let headers = response.headers_mut();
             for (name, value) in [
                 (header::CONTENT_TYPE, "text/event-stream"),
@@ -220,5 +221,7 @@ fn finish(
         return response;
     }
     let stopping = stopping.filter(|_| is_event_stream(&answer));
-    answer.map(|body| Reply::begun(body, stopping, visit))
+    let mut response = answer.map(|body| Reply::begun(body, stopping, visit));
+    response.extensions_mut().insert(refusal::farewell(id));
+    response
 }
