@@ -63,14 +63,20 @@ async fn what_ollama_knows_of_its_models_is_told() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_in_memory_is_marked() {
+async fn a_model_that_is_in_memory_is_marked_and_has_the_context_that_it_runs_with() {
     let stage = Stage::of(Kind::Ollama).await;
     let loaded = async || {
-        find(
-            &get(stage.address(), "/v1/models").await.json(),
-            "qwen2.5-coder:7b",
-        )["loaded"]
-            == true
+        let list = get(stage.address(), "/v1/models").await.json();
+        let model = find(&list, "qwen2.5-coder:7b");
+        let is_loaded = model["loaded"] == true;
+        let (runs_with, could_read) = if is_loaded {
+            (json!(4096), json!(32_768))
+        } else {
+            (json!(32_768), Value::Null)
+        };
+        assert_eq!(model["context_length"], runs_with, "{model}");
+        assert_eq!(model["max_context_length"], could_read, "{model}");
+        is_loaded
     };
     assert!(!loaded().await);
     post(&stage, "/v1/chat/completions").await;

@@ -38,9 +38,12 @@ pub struct ModelObject {
     /// What it can do, where the engine tells: `completion`, `tools`, `insert`, `vision`, `embedding`, `thinking`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub capabilities: Option<Vec<String>>,
-    /// Tokens of context, where the engine tells.
+    /// Tokens of context, where the engine tells: those it runs with where the model is in memory.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub context_length: Option<u64>,
+    /// Tokens that the model could read, where the engine runs it with fewer (Ollama: `OLLAMA_CONTEXT_LENGTH`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_context_length: Option<u64>,
     /// Whether it is in memory now.
     pub loaded: bool,
     /// Whether this is the embedded starter model and not a real one.

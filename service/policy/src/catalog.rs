@@ -26,8 +26,10 @@ pub struct Found {
     pub parameters: Option<ParameterCount>,
     /// What it can do.
     pub capabilities: Option<Capabilities>,
-    /// Tokens of context.
+    /// Tokens of context: those it runs with where it is in memory.
     pub context_length: Option<u64>,
+    /// Tokens that it could read, where it runs with fewer.
+    pub max_context_length: Option<u64>,
     /// Whether it is in memory now.
     pub is_loaded: bool,
 }
@@ -105,6 +107,7 @@ fn place(engine: usize, found: &Found) -> Placement {
         parameters: found.parameters,
         capabilities: found.capabilities,
         context_length: found.context_length,
+        max_context_length: found.max_context_length,
         is_loaded: found.is_loaded,
         is_substitute: false,
     }

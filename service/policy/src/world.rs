@@ -92,8 +92,10 @@ pub struct Placement {
     pub parameters: Option<ParameterCount>,
     /// What it can do, if the engine says.
     pub capabilities: Option<Capabilities>,
-    /// Tokens of context, if the engine says.
+    /// Tokens of context, if the engine says: those it runs with where the model is in memory.
     pub context_length: Option<u64>,
+    /// Tokens that the model could read, where the engine runs it with fewer.
+    pub max_context_length: Option<u64>,
     /// Whether it is in memory now.
     pub is_loaded: bool,
     /// Whether another model stands in for the name.

@@ -1,4 +1,5 @@
-// The official MCP conformance suite against thoxd itself, without an engine, for each revision with a requirement set.
+// The official MCP conformance suite, without an engine, for each revision with a requirement set: against thoxd itself,
+// and against a thoxd built with the fixtures that most scenarios want (THOXD_FIXTURES_BIN; `ci/clients mcp` builds it).
 // It wants Node 22: where this one is older, the one of package.json runs it.
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -8,7 +9,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 const HERE = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
-const ROOT = path.resolve(HERE, '../../..');
+const TARGET = process.env.CARGO_TARGET_DIR ?? path.resolve(HERE, '../../../target');
+const SUITE = path.join(HERE, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
+const SERVERS = {
+  thoxd: process.env.THOXD_BIN ?? path.join(TARGET, 'debug/thoxd'),
+  fixtures: process.env.THOXD_FIXTURES_BIN ?? path.join(TARGET, 'clients/thoxd-mcp-fixtures'),
+};
 const REVISIONS = ['2025-11-25', '2026-07-28'];
 const MINUTES = 60_000;
 
@@ -19,8 +25,7 @@ function node22() {
 }
 
 /** A thoxd on a free port; gives its URL. */
-async function start(folder) {
-  const program = process.env.THOXD_BIN ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(ROOT, 'target'), 'debug/thoxd');
+async function start(program, folder) {
   const settings = [
     `state_dir="${folder}"`,
     'server.listen=["127.0.0.1:0"]',
@@ -41,24 +46,28 @@ async function start(folder) {
   return { thoxd, url: `http://localhost:${port}/mcp` };
 }
 
-const folder = mkdtempSync(path.join(tmpdir(), 'thox-conformance-'));
-const { thoxd, url } = await start(folder);
+/** The suite's exit status: 0 where just the baseline's scenarios fail. */
+function judge(name, url, revision) {
+  const baseline = path.join(HERE, `baseline-${name}-${revision}.yml`);
+  const run = spawnSync(
+    node22(),
+    [SUITE, 'server', '--url', url, '--requirements', revision, '--expected-failures', baseline],
+    { encoding: 'utf8', timeout: 5 * MINUTES },
+  );
+  console.log(run.stdout.slice(run.stdout.indexOf('=== SUMMARY ===')), run.stderr);
+  console.log(`conformance ${name} ${revision}: ${run.status === 0 ? 'as the baseline says' : 'NOT as the baseline says'}`);
+  return run.status ?? 1;
+}
+
 let worst = 0;
-try {
-  const suite = path.join(HERE, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
-  for (const revision of REVISIONS) {
-    const baseline = path.join(HERE, `baseline-${revision}.yml`);
-    const run = spawnSync(
-      node22(),
-      [suite, 'server', '--url', url, '--requirements', revision, '--expected-failures', baseline],
-      { encoding: 'utf8', timeout: 5 * MINUTES },
-    );
-    console.log(run.stdout.slice(run.stdout.indexOf('=== SUMMARY ===')), run.stderr);
-    console.log(`conformance ${revision}: ${run.status === 0 ? 'as the baseline says' : 'NOT as the baseline says'}`);
-    worst = Math.max(worst, run.status ?? 1);
+for (const [name, program] of Object.entries(SERVERS)) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'thox-conformance-'));
+  const { thoxd, url } = await start(program, folder);
+  try {
+    for (const revision of REVISIONS) worst = Math.max(worst, judge(name, url, revision));
+  } finally {
+    thoxd.kill();
+    rmSync(folder, { recursive: true, force: true });
   }
-} finally {
-  thoxd.kill();
-  rmSync(folder, { recursive: true, force: true });
 }
 process.exit(worst);

@@ -1,102 +1,42 @@
-"""A real Ollama behind thoxd: what the doubles claim of it, seen in the thing itself.
-
-THOX_OLLAMA_BIN names its binary (`ci/ollama` builds one and prints the path).
-"""
+"""A real Ollama behind thoxd: what the doubles claim of it, seen in the thing itself."""
 
 import json
 import os
-import socket
-import subprocess
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import openai
 import pytest
+import real_ollama
 from conftest import client_of
-from device import ROOT, Device, Program, thoxd
-from endless_gguf import write
+from device import Device
+from real_ollama import Ollama, names
 
-BINARY = os.environ.get("THOX_OLLAMA_BIN")
-pytestmark = pytest.mark.skipif(not BINARY, reason="no real Ollama: THOX_OLLAMA_BIN is not set")
+pytestmark = pytest.mark.skipif(
+    real_ollama.VARIABLE not in os.environ, reason=f"no real Ollama: {real_ollama.VARIABLE} is not set"
+)
 
 HELLO = [{"role": "user", "content": "Hello!"}]
 # How long Ollama may go on after its client's client has gone, its log line included.
 CANCEL_LIMIT = 1.0
 
 
-class Ollama:
-    """`ollama serve` on a free port, with its models in a folder of its own."""
-
-    def __init__(self, folder: Path):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.host = "127.0.0.1:%d" % free.getsockname()[1]
-        self.url = f"http://{self.host}"
-        self.folder = folder
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "OLLAMA_HOST": self.host,
-            "OLLAMA_MODELS": str(folder / "models"),
-            "OLLAMA_KEEP_ALIVE": "10m",
-            "GIN_MODE": "release",
-        }
-        self.program = self.serve()
-
-    def serve(self) -> Program:
-        program = Program([BINARY, "serve"], environment=self.environment)
-        program.wait_for(r"Listening on")
-        return program
-
-    def create(self, name: str, gguf: Path) -> None:
-        """`ollama create`; no step of it needs the network."""
-        modelfile = self.folder / f"{name}.modelfile"
-        modelfile.write_text(f"FROM {gguf}\n")
-        command = [BINARY, "create", name, "-f", str(modelfile)]
-        subprocess.run(command, env=self.environment, check=True, capture_output=True, timeout=60)
-
-    def post(self, path: str, body: str) -> None:
-        request = urllib.request.Request(self.url + path, body.encode(), {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as reply:
-            reply.read()
-
-    def finished(self, path: str) -> int:
-        """How many requests of this path Ollama itself has reported as finished."""
-        return sum("[GIN]" in line and f'"{path}"' in line for line in self.program.lines)
-
-
 @pytest.fixture(scope="module")
-def ollama(tmp_path_factory):
-    engine = Ollama(tmp_path_factory.mktemp("ollama"))
-    try:
-        starter = sorted((ROOT / "service" / "starter").rglob("*.gguf"))
-        endless, stuttering = engine.folder / "endless.gguf", engine.folder / "stuttering.gguf"
-        write(endless)
-        write(stuttering, stuttering=True)
-        engine.create("starter", starter[0] if starter else endless)
-        engine.create("endless", endless)
-        engine.create("stuttering", stuttering)
+def ollama():
+    with real_ollama.stocked() as engine:
         yield engine
-    finally:
-        engine.program.end()
 
 
 @pytest.fixture(scope="module")
 def device(ollama):
-    models = {"thox-coder": {"ollama": "starter:latest"}}
-    with thoxd({"ollama": ("ollama", ollama.url)}, models) as device:
-        device.wait_until(lambda: "thox-coder" in names(device))
+    with real_ollama.device_before(ollama) as device:
         yield device
 
 
 @pytest.fixture(scope="module")
 def client(device):
     return client_of(device)
-
-
-def names(device: Device) -> list[str]:
-    return [model["id"] for model in device.get("/v1/models")["data"]]
 
 
 def test_chat_is_what_ollama_says_itself(client, ollama):

@@ -3,6 +3,7 @@
 use super::Client;
 use crate::stage::Stage;
 use serde_json::json;
+use thox_tests::client::get;
 use thox_tests::doubles::{Answering, Fault, Kind};
 
 #[tokio::test]
@@ -136,6 +137,54 @@ async fn what_the_model_cannot_read_whole_is_refused_and_never_cut() {
     let beyond = json!({"code": "x".repeat(400_001)});
     let (text, _) = client.failed("thox_explain", beyond).await;
     assert!(text.contains("400001") && text.contains("400000"), "{text}");
+}
+
+async fn wait_loaded(stage: &Stage) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while get(stage.address(), "/v1/models/thox-coder").await.json()["loaded"] != true {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it is never seen to be loaded"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// About 6000 tokens: the model could read them, but Ollama runs it with 4096.
+fn between() -> String {
+    "let x = 1;\n".repeat(1000)
+}
+
+#[tokio::test]
+async fn what_the_engine_runs_a_model_with_counts_and_not_what_the_model_could_read() {
+    let stage = Stage::of(Kind::Ollama).await;
+    let client = Client::stateless(stage.address());
+    stage.script(|script| script.answering = Answering::Fixed("fine".into()));
+    client.done("thox_explain", json!({"code": "x"})).await;
+    wait_loaded(&stage).await;
+    let asked = stage.journal().generations().len();
+    let (text, code) = client
+        .failed("thox_explain", json!({"code": between()}))
+        .await;
+    assert_eq!(code, "invalid_request");
+    assert!(text.contains("4096") && !text.contains("32768"), "{text}");
+    assert_eq!(stage.journal().generations().len(), asked);
+}
+
+#[tokio::test]
+async fn an_answer_of_a_model_that_was_loaded_with_too_little_for_it_is_not_used() {
+    let stage = Stage::of(Kind::Ollama).await;
+    let client = Client::stateless(stage.address());
+    stage.script(|script| script.answering = Answering::Fixed("fine".into()));
+    let (text, code) = client
+        .failed("thox_explain", json!({"code": between()}))
+        .await;
+    assert_eq!(code, "engine_error");
+    assert!(
+        text.contains("4096") && text.contains("OLLAMA_CONTEXT_LENGTH"),
+        "{text}"
+    );
+    assert_eq!(stage.journal().generations().len(), 1);
 }
 
 #[tokio::test]

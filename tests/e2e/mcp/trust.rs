@@ -5,6 +5,7 @@ use crate::stage::Stage;
 use crate::trust::Owned;
 use serde_json::json;
 use std::time::{Duration, Instant};
+use thox_tests::client::request;
 use thox_tests::doubles::{Answering, Fault, Kind};
 
 async fn lock(device: &Owned) {
@@ -86,13 +87,37 @@ async fn revoking_a_key_ends_its_calls_and_its_session() {
         let params = json!({
             "name": "thox_explain", "arguments": {"code": "x"}, "_meta": {"progressToken": 1},
         });
-        let (_, mut receiving) = client.begin("tools/call", params).await;
+        let (asked, mut receiving) = client.begin("tools/call", params).await;
         assert!(next(&mut receiving).await.is_some());
+        let mut listening = if is_stateless {
+            None
+        } else {
+            let about = [
+                ("accept", "text/event-stream"),
+                headers[0],
+                ("mcp-session-id", client.session_id()),
+            ];
+            Some(request(device.address(), "GET", "/mcp", &about, b"").await)
+        };
         device.stage.wait_open(1).await;
         let revoked = Instant::now();
         let path = format!("/thox/v1/keys/{id}");
         assert_eq!(device.admin("DELETE", &path, None).await.status, 200);
-        while receiving.next_event().await.is_some() {}
+        let mut last = None;
+        while let Some(message) = next(&mut receiving).await {
+            last = Some(message);
+        }
+        let last = last.unwrap();
+        assert_eq!(
+            (&last["jsonrpc"], &last["id"]),
+            (&json!("2.0"), &json!(asked))
+        );
+        assert_eq!(last["error"]["data"]["code"], "key_revoked", "{last}");
+        // Nothing was asked there, so nothing is answered: only JSON-RPC, and the end.
+        if let Some(listening) = &mut listening {
+            assert_eq!(listening.status, 200);
+            assert_eq!(next(listening).await, None);
+        }
         assert!(revoked.elapsed() < Duration::from_secs(1));
         device.stage.wait_open(0).await;
         let (_, refused) = client.begin("tools/list", json!({})).await;

@@ -291,7 +291,7 @@ proptest! {
             engines.iter().enumerate().map(|(at, (kind, state, ..))| engine(&format!("e{at}"), *kind, state.clone())).collect();
         let inventories: Vec<Arc<[Found]>> = engines.iter().map(|(_, _, capabilities, is_loaded, size)| Arc::from([Found {
             name: Arc::from("m"), parameters: Some(ParameterCount(size * 1_000_000_000)), capabilities: *capabilities,
-            context_length: None, is_loaded: *is_loaded,
+            context_length: None, max_context_length: None, is_loaded: *is_loaded,
         }])).collect();
         let models = compose(&rules, &[], &listed, &inventories);
         let world = World { rules, engines: listed, models };

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     guard::{Arrival, Guard, Visitor},
-    keys::Key,
+    keys::{Farewell, Key},
 };
 use axum::{
     Router,
@@ -116,7 +116,8 @@ fn finish(
     }
     page::protect(headers);
     let key = response.extensions_mut().remove::<Arc<Key>>();
-    let watch = key.map(|key| Watch::new(&key, response.headers()));
+    let farewell = response.extensions_mut().remove::<Farewell>();
+    let watch = key.map(|key| Watch::new(&key, response.headers(), farewell));
     response.map(|body| Reply {
         body,
         watch,

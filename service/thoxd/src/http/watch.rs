@@ -1,6 +1,9 @@
 //! Ends a reply under way when the key is revoked that it was asked with.
 
-use crate::{keys::Key, lifetime::Seldom};
+use crate::{
+    keys::{Farewell, Key, farewell},
+    lifetime::Seldom,
+};
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -10,13 +13,14 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use thox_api::{ApiError, ErrorKind};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// The watch over one reply.
 pub struct Watch {
     revoked: Option<Seldom<Pin<Box<WaitForCancellationFutureOwned>>>>,
     is_event_stream: bool,
+    /// Of a protocol that is not OpenAI's.
+    farewell: Option<Farewell>,
 }
 
 impl fmt::Debug for Watch {
@@ -26,9 +30,9 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Over a reply with these headers.
+    /// Over a reply with these headers; as a stream it ends with `farewell`, or else in OpenAI's shape.
     #[must_use]
-    pub fn new(key: &Key, headers: &HeaderMap) -> Self {
+    pub fn new(key: &Key, headers: &HeaderMap, farewell: Option<Farewell>) -> Self {
         let kind = headers
             .get(header::CONTENT_TYPE)
             .map(|kind| kind.as_bytes());
@@ -37,6 +41,7 @@ impl Watch {
                 key.revoked().clone().cancelled_owned(),
             ))),
             is_event_stream: kind.is_some_and(|kind| kind.starts_with(b"text/event-stream")),
+            farewell,
         }
     }
 
@@ -57,13 +62,13 @@ impl Watch {
         self.revoked = None;
         // The engine's work ends now, and not when the client takes its leave.
         *body = Body::empty();
-        let message =
-            "the key of this request has been revoked. Ask the device's owner for another.";
-        let error = ApiError::new(ErrorKind::KeyRevoked, message);
-        Poll::Ready(Some(if self.is_event_stream {
-            Ok(Frame::data(format!("data: {}\n\n", error.json()).into()))
-        } else {
-            Err(axum::Error::new(error))
+        let error = farewell::revoked();
+        Poll::Ready(Some(match self.farewell.take() {
+            Some(Farewell(event)) if self.is_event_stream => Ok(Frame::data(event)),
+            None if self.is_event_stream => {
+                Ok(Frame::data(format!("data: {}\n\n", error.json()).into()))
+            }
+            _ => Err(axum::Error::new(error)),
         }))
     }
 }
@@ -76,7 +81,7 @@ mod tests {
     use http_body_util::{BodyExt as _, StreamBody};
     use std::{convert::Infallible, future::poll_fn};
 
-    async fn after_revoking(kind: &'static str) -> (String, bool) {
+    async fn after_revoking(kind: &'static str, farewell: Option<Farewell>) -> (String, bool) {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::open(folder.path()).unwrap();
         let (secret, info) = keys
@@ -85,7 +90,7 @@ mod tests {
         let key = keys.find(secret.reveal()).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        let mut watch = Watch::new(&key, &headers);
+        let mut watch = Watch::new(&key, &headers, farewell);
         let first = futures_util::stream::once(async {
             Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"data: 1\n\n")))
         });
@@ -113,13 +118,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_says_why_and_a_document_breaks_off() {
-        let (text, has_ended) = after_revoking("text/event-stream").await;
+        let (text, has_ended) = after_revoking("text/event-stream", None).await;
         assert!(
             text.starts_with("data: {") && text.contains("key_revoked"),
             "{text}"
         );
         assert!(has_ended);
-        let (text, _) = after_revoking("application/json").await;
-        assert!(text.starts_with("broken: "), "{text}");
+        let farewell = || Some(Farewell(Bytes::from_static(b"data: bye\n\n")));
+        let told = after_revoking("text/event-stream", farewell()).await;
+        assert_eq!(told, ("data: bye\n\n".to_owned(), true));
+        for farewell in [None, farewell()] {
+            let (text, _) = after_revoking("application/json", farewell).await;
+            assert!(text.starts_with("broken: "), "{text}");
+        }
     }
 }

@@ -28,13 +28,19 @@ use thox_api::{ApiError, ErrorKind};
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
+/// Who answers.
+#[cfg(not(feature = "mcp-fixtures"))]
+type Service = Handler;
+#[cfg(feature = "mcp-fixtures")]
+type Service = super::fixtures::Fixtures;
+
 /// A session is free again when its client has had its answer.
 const RETRY_SECONDS: u32 = 5;
 
 /// What this door works with. Clones are the same door.
 #[derive(Clone)]
 pub struct Door {
-    service: StreamableHttpService<Handler, Sessions>,
+    service: StreamableHttpService<Service, Sessions>,
     sessions: Arc<Sessions>,
     server: Arc<Server>,
     largest: usize,
@@ -54,6 +60,8 @@ impl Door {
         let largest = mcp.max_message.as_usize();
         let sessions = Sessions::new(mcp.clone(), lifetime);
         let handler = Handler::new(gateway, Arc::clone(&sessions));
+        #[cfg(feature = "mcp-fixtures")]
+        let handler = Service::new(handler);
         let config = StreamableHttpServerConfig::default()
             // Only because every connection's front has compared them with the device's names of this moment; rmcp's
             // list is fixed when it starts.
@@ -150,6 +158,7 @@ pub async fn receive(
         Err(_) => {
             let every = door.server.keep_alive_comment_every;
             let mut response = Response::new(Reply::waiting(coming, every, visit));
+            response.extensions_mut().insert(refusal::farewell(&id));
             let headers = response.headers_mut();
             for (name, value) in [
                 (header::CONTENT_TYPE, "text/event-stream"),
@@ -212,5 +221,7 @@ fn finish(
         return response;
     }
     let stopping = stopping.filter(|_| is_event_stream(&answer));
-    answer.map(|body| Reply::begun(body, stopping, visit))
+    let mut response = answer.map(|body| Reply::begun(body, stopping, visit));
+    response.extensions_mut().insert(refusal::farewell(id));
+    response
 }

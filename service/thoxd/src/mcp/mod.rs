@@ -10,11 +10,14 @@
 //! - `resources`: the models and the device's status; `offers`: the four jobs as prompts.
 //! - [`prompts`]: what the models are asked; [`size`]: whether it fits; [`extract`]: code out of what they say;
 //!   [`diff`]: what it changes.
+//! - `fixtures` (feature `mcp-fixtures`): for the official conformance suite only.
 
 mod body;
 pub mod diff;
 mod door;
 pub mod extract;
+#[cfg(feature = "mcp-fixtures")]
+mod fixtures;
 mod handler;
 mod job;
 mod message;

@@ -1,6 +1,8 @@
 //! What is refused before or beside rmcp: JSON-RPC errors with the HTTP status of their kind.
 
+use crate::keys::{Farewell, farewell};
 use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use thox_api::{ApiError, ErrorKind};
@@ -16,12 +18,7 @@ pub(super) fn respond(error: &ApiError, id: &Value) -> Response {
 /// The same with another code than its kind's.
 pub(super) fn respond_with(error: &ApiError, code: i32, id: &Value) -> Response {
     let row = error.kind.row();
-    let body = json!({
-        "jsonrpc": "2.0",
-        "id": id,
-        "error": {"code": code, "message": error.message, "data": {"code": row.code}},
-    });
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(Body::from(message(error, code, id)));
     *response.status_mut() =
         StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -40,6 +37,22 @@ pub(super) fn respond_with(error: &ApiError, code: i32, id: &Value) -> Response 
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+fn message(error: &ApiError, code: i32, id: &Value) -> String {
+    let data = json!({"code": error.kind.row().code});
+    let error = json!({"code": code, "message": error.message, "data": data});
+    json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()
+}
+
+/// The end of a reply whose key is revoked: the request's answer; the stream's mere end where nobody has asked anything.
+pub(super) fn farewell(id: &Value) -> Farewell {
+    if id.is_null() {
+        return Farewell(Bytes::new());
+    }
+    let error = farewell::revoked();
+    let message = message(&error, error.kind.row().json_rpc, id);
+    Farewell(format!("data: {message}\n\n").into())
 }
 
 /// What rmcp refuses in plain words, as JSON-RPC: its clients read the body as that.

@@ -98,6 +98,7 @@ impl Worlds {
                 .capabilities
                 .map(|all| all.iter().map(|one| one.as_str().to_owned()).collect()),
             context_length: placement.context_length,
+            max_context_length: placement.max_context_length,
             loaded: placement.is_loaded,
             starter: engine.kind == EngineKind::Starter,
         })

@@ -121,6 +121,7 @@ fn models_are_described() {
         parameters: filled.then_some(1),
         capabilities: filled.then(Vec::new),
         context_length: filled.then_some(1),
+        max_context_length: filled.then_some(1),
         loaded: true,
         starter: filled,
     };

@@ -4,7 +4,10 @@ use super::{Details, Known, Report, get, post};
 use crate::engine::{adapter::Variant, failure::Failure, fleet::Engine};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use thox_policy::{Capabilities, Capability, ParameterCount, catalog::Found};
 
 #[derive(Deserialize)]
@@ -27,6 +30,21 @@ struct Tag {
     details: TagDetails,
 }
 
+/// `/api/ps`: what is in memory.
+#[derive(Deserialize)]
+struct Running {
+    #[serde(default)]
+    models: Vec<RunningModel>,
+}
+
+#[derive(Deserialize)]
+struct RunningModel {
+    name: String,
+    /// What it was loaded with, which is mostly less than the model could read. Older versions do not tell.
+    #[serde(default)]
+    context_length: u64,
+}
+
 #[derive(Default, Deserialize)]
 struct TagDetails {
     #[serde(default)]
@@ -44,11 +62,11 @@ struct Show {
 pub(super) async fn survey(engine: &Engine, known: &mut Known) -> Result<Report, Failure> {
     let version: Version = get(engine, "/api/version").await?;
     let tags: Tags = get(engine, "/api/tags").await?;
-    let loaded: Tags = get(engine, "/api/ps").await?;
-    let loaded: HashSet<&str> = loaded
+    let running: Running = get(engine, "/api/ps").await?;
+    let running: HashMap<&str, u64> = running
         .models
         .iter()
-        .map(|model| model.name.as_str())
+        .map(|model| (model.name.as_str(), model.context_length))
         .collect();
     let mut models = Vec::with_capacity(tags.models.len());
     for tag in &tags.models {
@@ -64,12 +82,16 @@ pub(super) async fn survey(engine: &Engine, known: &mut Known) -> Result<Report,
                 }
             },
         };
+        let loaded = running.get(tag.name.as_str()).copied();
+        let loaded_with = loaded.filter(|length| *length > 0);
+        let own = details.context_length;
         models.push(Found {
             name: Arc::from(tag.name.as_str()),
             parameters: details.parameters,
             capabilities: details.capabilities,
-            context_length: details.context_length,
-            is_loaded: loaded.contains(tag.name.as_str()),
+            context_length: loaded_with.or(own),
+            max_context_length: own.filter(|own| loaded_with.is_some_and(|with| with < *own)),
+            is_loaded: loaded.is_some(),
         });
     }
     let present: HashSet<String> = tags

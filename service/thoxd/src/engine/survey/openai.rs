@@ -49,6 +49,7 @@ pub(super) async fn models(engine: &Engine) -> Result<Arc<[Found]>, Failure> {
             name: Arc::from(item.id),
             capabilities: None,
             context_length: item.max_model_len.or(meta.n_ctx_train),
+            max_context_length: None,
             // One process serves one model, or does not tell.
             is_loaded: true,
         }

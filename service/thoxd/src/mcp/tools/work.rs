@@ -9,7 +9,7 @@ use crate::mcp::{
 };
 use minijinja::value::Value as Values;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use thox_api::ErrorKind;
 use thox_policy::Endpoint;
 
@@ -54,7 +54,9 @@ impl Work {
         budget: Budget,
     ) -> Result<Said, Missing> {
         let prompt = self.prompts.render(job, values)?;
-        let max_tokens = self.room(model, &[&prompt.system, &prompt.user], budget)?;
+        let input = sum(&[&prompt.system, &prompt.user]);
+        let max_tokens = self.room(model, input, budget)?;
+        let was_loaded = self.is_loaded(model);
         let question = Question {
             endpoint: Endpoint::Chat,
             body: json!({
@@ -70,6 +72,7 @@ impl Work {
         };
         let said = self.asker.ask(&question, &mut self.progress).await?;
         whole_prompt_was_read(&said, &[&prompt.user])?;
+        self.had_room(model, input, was_loaded).await?;
         Ok(said)
     }
 
@@ -82,7 +85,9 @@ impl Work {
         lines: usize,
         budget: Budget,
     ) -> Result<Option<Said>, Missing> {
-        let max_tokens = self.room(model, &[before, after], budget)?;
+        let input = sum(&[before, after]);
+        let max_tokens = self.room(model, input, budget)?;
+        let was_loaded = self.is_loaded(model);
         // Without a suffix an engine takes the request for a chat's beginning.
         let suffix = if after.is_empty() { "\n" } else { after };
         let question = Question {
@@ -102,6 +107,7 @@ impl Work {
         match self.asker.ask(&question, &mut self.progress).await {
             Ok(said) => {
                 whole_prompt_was_read(&said, &[before, after])?;
+                self.had_room(model, input, was_loaded).await?;
                 Ok(Some(said))
             }
             // Many engines do not tell beforehand whether they can.
@@ -114,10 +120,9 @@ impl Work {
     }
 
     /// How many tokens the answer may have.
-    fn room(&self, model: &str, prompt: &[&str], budget: Budget) -> Result<u64, Missing> {
+    fn room(&self, model: &str, input: u64, budget: Budget) -> Result<u64, Missing> {
         let known = self.asker.gateway.worlds().model(model);
         let context = known.and_then(|model| model.context_length);
-        let input = prompt.iter().map(|text| size::tokens(text)).sum();
         size::room(context, input, budget.least, budget.wanted).map_err(|error| Missing::Failed {
             kind: ErrorKind::InvalidRequest,
             message: format!(
@@ -125,6 +130,43 @@ impl Work {
             ),
         })
     }
+
+    fn is_loaded(&self, model: &str) -> bool {
+        let known = self.asker.gateway.worlds().model(model);
+        known.is_some_and(|model| model.loaded)
+    }
+
+    /// What context an engine runs a model with is known once it has loaded it: whether that was enough for a prompt of
+    /// `input` tokens that it was loaded for.
+    async fn had_room(&self, model: &str, input: u64, was_loaded: bool) -> Result<(), Missing> {
+        /// No engine loads a model with less unless it is told to.
+        const USUAL_CONTEXT: u64 = 2048;
+        /// A few of the usual `poll_interval`: the next survey sees it.
+        const SEEN_WITHIN: Duration = Duration::from_secs(6);
+        const LOOK_EVERY: Duration = Duration::from_millis(50);
+        if was_loaded || input <= USUAL_CONTEXT {
+            return Ok(());
+        }
+        let seen = async {
+            while !self.is_loaded(model) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        // One that has been unloaded again at once is never seen.
+        let _ = tokio::time::timeout(SEEN_WITHIN, seen).await;
+        let known = self.asker.gateway.worlds().model(model);
+        let context = known.and_then(|model| model.context_length);
+        size::room(context, input, 1, 1).map(drop).map_err(|error| Missing::Failed {
+            kind: ErrorKind::EngineError,
+            message: format!(
+                "{error}, since the engine has loaded `{model}` with a shorter context than it has, so its answer is not used. Send less, or raise the engine's context (Ollama: OLLAMA_CONTEXT_LENGTH)."
+            ),
+        })
+    }
+}
+
+fn sum(prompt: &[&str]) -> u64 {
+    prompt.iter().map(|text| size::tokens(text)).sum()
 }
 
 /// Some engines cut a prompt that is too long for the context they run with, and say nothing.
