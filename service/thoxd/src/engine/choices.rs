@@ -4,7 +4,6 @@ use super::{
     chunk::{Edits, Usage},
     json::{Cursor, Malformed},
 };
-use bytes::{BufMut, BytesMut};
 use serde_json::{Map, Value};
 
 /// What has gone by in a reply so far.
@@ -88,13 +87,20 @@ impl Part {
     }
 }
 
-/// Reads the value of `choices`, appends it, repaired where it has to be, and says how many there are.
-pub(super) fn edit(
+/// The value of `choices`.
+pub(super) struct Choices {
+    /// How many there are.
+    pub(super) count: u64,
+    /// What they have to be, where they may not stay as they are.
+    pub(super) repaired: Option<Vec<Value>>,
+}
+
+/// Reads the value of `choices`.
+pub(super) fn read(
     cursor: &mut Cursor<'_>,
     edits: &Edits,
     seen: &mut Seen,
-    out: &mut BytesMut,
-) -> Result<u64, Malformed> {
+) -> Result<Choices, Malformed> {
     let start = cursor.at();
     let mut needs_repair = false;
     let mut count = 0_u64;
@@ -124,19 +130,23 @@ pub(super) fn edit(
         }
         Ok(())
     })?;
-    let text = cursor.since(start);
     seen.pieces += u64::from(count > 0);
     seen.is_plain = count == 1 && !needs_repair && seen.finish_reason.is_none();
-    if needs_repair {
-        let mut values: Vec<Value> = serde_json::from_str(text).map_err(|_| Malformed::INSIDE)?;
-        for choice in values.iter_mut().filter_map(Value::as_object_mut) {
-            repair(choice, edits, seen);
-        }
-        serde_json::to_writer(out.writer(), &values).map_err(|_| Malformed::INSIDE)?;
-    } else {
-        out.extend_from_slice(text.as_bytes());
+    if !needs_repair {
+        return Ok(Choices {
+            count,
+            repaired: None,
+        });
     }
-    Ok(count)
+    let mut values: Vec<Value> =
+        serde_json::from_str(cursor.since(start)).map_err(|_| Malformed::INSIDE)?;
+    for choice in values.iter_mut().filter_map(Value::as_object_mut) {
+        repair(choice, edits, seen);
+    }
+    Ok(Choices {
+        count,
+        repaired: Some(values),
+    })
 }
 
 fn repair(choice: &mut Map<String, Value>, edits: &Edits, seen: &mut Seen) {
@@ -225,7 +235,7 @@ mod tests {
         let (pieces, _) = run(false, &[chunk]);
         assert_eq!(
             pieces[0].1,
-            r#"{"id":"chatcmpl-x","backend":"ollama","model":"thox-coder","object":"chat.completion.chunk","x":[1.50],"choices":[{"index":0,"delta":{"role":"assistant","content":"\u00e9 "},"finish_reason":null}]}"#
+            r#"{"id":"chatcmpl-x","backend":"ollama","model":"thox-coder","object":"chat.completion.chunk","x": [1.50],"choices":[{"index":0,"delta":{"role":"assistant","content":"\u00e9 "},"finish_reason":null}]}"#
         );
     }
 

@@ -55,6 +55,27 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// What an engine's `usage` says; counts that are missing are zero.
+    ///
+    /// # Errors
+    /// Where it is no object, or a count is no number of tokens.
+    fn read(text: &str) -> Result<Self, Malformed> {
+        let mut usage = Self::default();
+        let mut cursor = Cursor::new(text);
+        cursor.object(|cursor, name| {
+            let value = cursor.value()?;
+            let count = match &*name {
+                "prompt_tokens" => &mut usage.prompt_tokens,
+                "completion_tokens" => &mut usage.completion_tokens,
+                _ => return Ok(()),
+            };
+            *count = value.parse().map_err(|_| Malformed::INSIDE)?;
+            Ok(())
+        })?;
+        cursor.end()?;
+        Ok(usage)
+    }
+
     /// The count as a stream's piece of its own.
     #[must_use]
     pub fn as_piece(self, endpoint: Endpoint) -> String {
@@ -143,34 +164,48 @@ fn edit_members(
     let mut usage = None;
     seen.is_plain = false;
     out.extend_from_slice(edits.front.as_bytes());
+    let mut run = Run::new(json);
     let mut cursor = Cursor::new(json);
     cursor.object(|cursor, name| {
+        let start = cursor.member();
         if &*name == "choices" {
-            out.extend_from_slice(br#","choices":"#);
-            if choices::edit(cursor, edits, seen, out)? == 0 && piece == Piece::Content {
+            let choices = choices::read(cursor, edits, seen)?;
+            if choices.count == 0 && piece == Piece::Content {
                 piece = Piece::Count;
+            }
+            match choices.repaired {
+                None => run.keep(start, cursor.at()),
+                Some(repaired) => {
+                    run.copy(out);
+                    out.extend_from_slice(br#","choices":"#);
+                    serde_json::to_writer(out.writer(), &repaired)
+                        .map_err(|_| Malformed::INSIDE)?;
+                }
             }
             return Ok(());
         }
         let value = cursor.value()?;
         match &*name {
-            "id" | "backend" | "model" => {}
-            "usage" => usage = Some(value),
-            "error" if value != "null" => piece = Piece::Error,
+            "id" | "backend" | "model" => run.copy(out),
+            "usage" => {
+                run.copy(out);
+                usage = Some(value);
+            }
             _ => {
-                out.put_u8(b',');
-                put_name(out, name);
-                out.put_u8(b':');
-                out.extend_from_slice(value.as_bytes());
+                if &*name == "error" && value != "null" {
+                    piece = Piece::Error;
+                }
+                run.keep(start, cursor.at());
             }
         }
         Ok(())
     })?;
     cursor.end()?;
+    run.copy(out);
     if let Some(value) = usage.filter(|value| *value != "null") {
         seen.is_plain = false;
         // Ollama's completions carry a zero count in every chunk; the true one comes last, without choices.
-        if let Ok(count) = serde_json::from_str::<Usage>(value)
+        if let Ok(count) = Usage::read(value)
             && count != Usage::default()
         {
             seen.usage = Some(count);
@@ -178,7 +213,9 @@ fn edit_members(
         if edits.keeps_usage && (!edits.is_stream || piece == Piece::Count) {
             out.extend_from_slice(br#","usage":"#);
             out.extend_from_slice(value.as_bytes());
-            seen.usage_text = Some(value.into());
+            if edits.is_stream {
+                seen.usage_text = Some(value.into());
+            }
         }
     } else if piece == Piece::Count {
         // An object without choices and without a count is a keep-alive of some servers.
@@ -186,6 +223,41 @@ fn edit_members(
     }
     out.put_u8(b'}');
     Ok(piece)
+}
+
+/// Members that stand one after the other in an engine's text and are copied at once, as they stand.
+struct Run<'a> {
+    text: &'a str,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// The member between these bytes shall stay as it is.
+    fn keep(&mut self, start: usize, end: usize) {
+        if self.start == self.end {
+            self.start = start;
+        }
+        self.end = end;
+    }
+
+    /// Appends what has been kept since the last time.
+    fn copy(&mut self, out: &mut BytesMut) {
+        let kept = self.text.get(self.start..self.end).unwrap_or_default();
+        if !kept.is_empty() {
+            out.put_u8(b',');
+            out.extend_from_slice(kept.as_bytes());
+        }
+        self.start = self.end;
+    }
 }
 
 /// Appends a member's name: one that was borrowed stands in its text as it has to be written.

@@ -91,19 +91,30 @@ const NO_ARRAY: &str = "expected a JSON array";
 pub struct Cursor<'a> {
     text: &'a str,
     at: usize,
+    member: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// The start of `text`.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self {
+            text,
+            at: 0,
+            member: 0,
+        }
     }
 
     /// How many bytes have been read.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
+    }
+
+    /// Where the name of the member stands whose value is next.
+    #[must_use]
+    pub fn member(&self) -> usize {
+        self.member
     }
 
     /// What has been read from byte `start` on.
@@ -215,28 +226,19 @@ impl<'a> Cursor<'a> {
         if self.byte() != Some(b'"') {
             return Err(self.malformed("expected a name in quotes"));
         }
-        // Byte by byte: names are too short for anything cleverer.
-        let mut has_escape = false;
-        let mut end = start + 1;
-        loop {
-            match self.text.as_bytes().get(end) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    has_escape = true;
-                    end += 2;
-                }
-                Some(_) => end += 1,
-                None => return Err(self.malformed("a text without end")),
+        self.member = start;
+        let rest = self.text.get(start + 1..).unwrap_or_default();
+        let name = match near_quote_or_backslash(rest.as_bytes()) {
+            Some(end) if rest.as_bytes().get(end) == Some(&b'"') => {
+                self.at = start + end + 2;
+                Cow::Borrowed(rest.get(..end).unwrap_or_default())
             }
-        }
-        let inner = self.text.get(start + 1..end).unwrap_or_default();
-        self.at = end + 1;
-        let name = if has_escape {
-            let name = serde_json::from_str(self.since(start))
-                .map_err(|_| self.malformed("a broken escape before"))?;
-            Cow::Owned(name)
-        } else {
-            Cow::Borrowed(inner)
+            _ => {
+                self.at = self.end_of_string(start + 1)?;
+                let name = serde_json::from_str(self.since(start))
+                    .map_err(|_| self.malformed("a broken name before"))?;
+                Cow::Owned(name)
+            }
         };
         self.skip_space();
         if self.byte() != Some(b':') {
@@ -303,6 +305,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
             self.at += 1;
@@ -353,20 +356,15 @@ fn digits(text: &[u8]) -> (usize, &[u8]) {
 /// backslashes before it. Source code is full of other escapes, so looking for quotes alone makes half the stops.
 #[must_use]
 pub fn end_of_string(text: &str) -> Option<usize> {
-    /// Names and tokens are shorter than this, and memchr's start costs as much as so many bytes.
-    const SHORT: usize = 24;
     let bytes = text.as_bytes();
-    let first = bytes
-        .iter()
-        .take(SHORT)
-        .position(|byte| matches!(byte, b'"' | b'\\'));
-    if let Some(at) = first
-        && bytes.get(at) == Some(&b'"')
-    {
-        return Some(at);
-    }
-    memchr::memchr_iter(b'"', bytes).find(|quote| {
-        let before = bytes.get(..*quote).unwrap_or_default();
+    let start = match near_quote_or_backslash(bytes) {
+        Some(at) if bytes.get(at) == Some(&b'"') => return Some(at),
+        Some(at) => at,
+        None => NEAR.min(bytes.len()),
+    };
+    let escaped = bytes.get(start..).unwrap_or_default();
+    let end = memchr::memchr_iter(b'"', escaped).find(|quote| {
+        let before = escaped.get(..*quote).unwrap_or_default();
         before
             .iter()
             .rev()
@@ -374,7 +372,43 @@ pub fn end_of_string(text: &str) -> Option<usize> {
             .count()
             % 2
             == 0
-    })
+    })?;
+    Some(start + end)
+}
+
+/// Names and tokens are shorter than this; memchr's start costs more than so many bytes in words of eight.
+const NEAR: usize = 64;
+
+/// The first of the two within [`NEAR`] bytes.
+fn near_quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.get(..NEAR).unwrap_or(bytes).as_chunks();
+    let mut start = 0;
+    for word in words {
+        if let Some(at) = quote_or_backslash(*word) {
+            return Some(start + at);
+        }
+        start += WORD;
+    }
+    let at = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some(start + at)
+}
+
+/// How many bytes are looked at in one step.
+const WORD: usize = size_of::<u64>();
+
+/// The first of the two in eight bytes. A byte that is looked for becomes zero, and only the lowest zero byte is sure to
+/// be told from others by subtracting one from each ("Bit Twiddling Hacks", S. E. Anderson, "Determine if a word has a
+/// zero byte"), which is the one that is asked for.
+fn quote_or_backslash(word: [u8; WORD]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; WORD]);
+    const TOPS: u64 = u64::from_le_bytes([0x80; WORD]);
+    let word = u64::from_le_bytes(word);
+    let zeros = |byte: u8| {
+        let differs = word ^ (ONES * u64::from(byte));
+        differs.wrapping_sub(ONES) & !differs & TOPS
+    };
+    let found = zeros(b'"') | zeros(b'\\');
+    (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
 
 #[cfg(test)]

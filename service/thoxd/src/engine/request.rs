@@ -162,7 +162,9 @@ impl<'a> Fields<'a> {
                 return Edit::Drop;
             }
             "model" => {
-                return match serde_json::to_string(changes.model) {
+                let mut model = Vec::with_capacity(changes.model.len() + 2);
+                super::chunk::put_string(&mut model, changes.model);
+                return match String::from_utf8(model) {
                     Ok(model) if model == field.value => Edit::Keep,
                     Ok(model) => Edit::Value(model.into()),
                     Err(_) => Edit::Keep,
