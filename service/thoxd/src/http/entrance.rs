@@ -52,8 +52,8 @@ pub async fn accept(entrance: impl Entrance, terms: Terms, places: Places) {
                     via: entrance.via(),
                 };
                 match places.take(free, peer.address) {
-                    Some(place) => entrance.serve(stream, peer, place, terms.clone()),
-                    None => refuse(stream, peer, &terms),
+                    Ok(place) => entrance.serve(stream, peer, place, terms.clone()),
+                    Err(most) => refuse(stream, peer, most, &terms),
                 }
             }
             Err(error) => {
@@ -65,14 +65,18 @@ pub async fn accept(entrance: impl Entrance, terms: Terms, places: Places) {
 }
 
 /// One client has all its connections: a word where there is one without a handshake, and the end.
-fn refuse(mut stream: impl Stream, peer: Peer, terms: &Terms) {
+fn refuse(mut stream: impl Stream, peer: Peer, most: usize, terms: &Terms) {
     terms.refused.count(WhyRefused::TooManyOfClient);
-    let most = terms.server.max_connections_per_client;
     tracing::debug!(client = %peer.address, most, "a client's further connection is refused");
     if peer.via != Via::Tls {
         let message = format!(
-            "{} has {most} connections open, as many as one client may have. Close some, use them for several requests, or raise server.max_connections_per_client.",
-            peer.address
+            "{} has {most} connections open, as many as one client may have {}.",
+            peer.address,
+            if most < terms.server.max_connections_per_client {
+                "while so few places are left for others. Close some, use them for several requests, or raise server.max_connections"
+            } else {
+                "now. Close some, use them for several requests, or raise server.max_connections_per_client"
+            }
         );
         stream.last_word(&reply(&ApiError::new(ErrorKind::RateLimited, message)));
     }

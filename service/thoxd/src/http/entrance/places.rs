@@ -29,7 +29,11 @@ pub struct Place {
 struct Clients {
     open: Mutex<HashMap<IpAddr, usize>>,
     most: usize,
+    may_take_all: bool,
 }
+
+/// A client may have one place for so many that stay free.
+const FREE_FOR_EACH: usize = 3;
 
 impl Places {
     /// As many as the settings say.
@@ -40,6 +44,7 @@ impl Places {
             clients: Arc::new(Clients {
                 open: Mutex::default(),
                 most: server.max_connections_per_client,
+                may_take_all: server.max_connections_per_client >= server.max_connections,
             }),
         }
     }
@@ -49,18 +54,21 @@ impl Places {
         Arc::clone(&self.all).acquire_owned().await.ok()
     }
 
-    /// Gives a place to a client, unless it has as many as it may have.
-    #[must_use]
-    pub fn take(&self, free: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
+    /// Gives a place to a client.
+    ///
+    /// # Errors
+    /// It has as many as it may have now; how many that are.
+    pub fn take(&self, free: OwnedSemaphorePermit, address: IpAddr) -> Result<Place, usize> {
         let client = neighbourhood(address);
         let mut open = self.clients.lock();
         let count = open.entry(client).or_default();
+        let most = self.clients.most_with(self.all.available_permits());
         // A new entry is 0 and the most at least 1: no entry without a connection is left behind.
-        if *count >= self.clients.most {
-            return None;
+        if *count >= most {
+            return Err(most);
         }
         *count += 1;
-        Some(Place {
+        Ok(Place {
             clients: Arc::clone(&self.clients),
             client,
             _of_all: free,
@@ -69,6 +77,18 @@ impl Places {
 }
 
 impl Clients {
+    /// How many one client may have while so many places are free beside the one in question: the fewer are left for
+    /// others, the fewer (as in switches' buffers: Choudhury and Hahne, "Dynamic Queue Length Thresholds", 1998). By
+    /// the settings' defaults a single client gets all that it may have, and sixteen that take what they can get leave
+    /// places for somebody new. Where the settings let a client have all places, as behind a proxy, it may.
+    fn most_with(&self, free: usize) -> usize {
+        if self.may_take_all {
+            self.most
+        } else {
+            self.most.min(free / FREE_FOR_EACH + 1)
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +119,34 @@ mod tests {
 
     async fn take(places: &Places, address: &str) -> Option<Place> {
         let free = places.free().await.unwrap();
-        places.take(free, address.parse().unwrap())
+        places.take(free, address.parse().unwrap()).ok()
+    }
+
+    #[tokio::test]
+    async fn a_few_clients_cannot_take_all_places() {
+        let places = places(1024, 256);
+        let mut taken = Vec::new();
+        let mut fill = async |client: &str| {
+            let mut count = 0;
+            while let Some(place) = take(&places, client).await {
+                taken.push(place);
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(fill("192.0.2.1").await, 256, "one alone has its share");
+        for greedy in 2..=16 {
+            fill(&format!("192.0.2.{greedy}")).await;
+        }
+        assert!(fill("192.0.2.99").await >= 1, "somebody new finds a place");
+        assert!(
+            places.all.available_permits() >= 1,
+            "and so does the next one"
+        );
+        let alone = self::places(8, 8);
+        for _ in 0..8 {
+            taken.push(take(&alone, "192.0.2.1").await.unwrap());
+        }
     }
 
     #[tokio::test]
