@@ -14,6 +14,7 @@ pub use tasks::BEAT_EVERY;
 
 use std::{
     future::Future,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -38,7 +39,7 @@ pub struct Lifetime {
 impl Lifetime {
     /// Runs a task that serves a client: shutdown waits for it until the drain's deadline.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.work.spawn(task);
+        self.work.spawn(boxed(task));
     }
 
     /// Runs a task that is ended when its handle is dropped.
@@ -46,12 +47,12 @@ impl Lifetime {
         &self,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> AbortOnDropHandle<()> {
-        AbortOnDropHandle::new(self.background.spawn(task))
+        AbortOnDropHandle::new(self.background.spawn(boxed(task)))
     }
 
     /// Runs a task that serves others and ends with the process.
     pub fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.background.spawn(task);
+        self.background.spawn(boxed(task));
     }
 
     /// Ready when the daemon begins to stop: accept nothing new, finish what is under way.
@@ -88,4 +89,11 @@ impl Lifetime {
         let _ = tokio::time::timeout(deadline, self.work.wait()).await;
         self.work.len()
     }
+}
+
+/// A task of any kind as one type: the runtime's part of a task is compiled once, and not for each of a hundred.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn boxed(task: impl Future<Output = ()> + Send + 'static) -> Task {
+    Box::pin(task)
 }

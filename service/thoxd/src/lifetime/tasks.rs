@@ -1,6 +1,6 @@
 //! Background tasks by what their end means: critical ones end the process, others are started again.
 
-use super::{Lifetime, ward::Heart};
+use super::{Lifetime, Task, boxed, ward::Heart};
 use futures_util::FutureExt as _;
 use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -19,9 +19,13 @@ impl Lifetime {
     /// Runs a task that the daemon cannot do without: its end, before the daemon stops, is the daemon's end. It has a
     /// heartbeat of its own, which stops when the task blocks: [`Self::stuck`].
     pub fn spawn_critical(&self, name: &str, task: impl Future<Output = ()> + Send + 'static) {
-        let (lifetime, name) = (self.clone(), name.to_owned());
+        self.spawn_critical_task(name.to_owned(), boxed(task));
+    }
+
+    fn spawn_critical_task(&self, name: String, task: Task) {
+        let lifetime = self.clone();
         let heart = self.ward.admit(&name);
-        self.background.spawn(async move {
+        self.spawn_background(async move {
             let how = match beating(&heart, task).await {
                 Ended::Returned => "has ended",
                 Ended::Panicked => "has panicked",
@@ -42,8 +46,12 @@ impl Lifetime {
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (lifetime, name) = (self.clone(), name.into());
-        self.background.spawn(async move {
+        self.spawn_restarting_task(name.into(), Box::new(move || boxed(make())));
+    }
+
+    fn spawn_restarting_task(&self, name: String, mut make: Box<dyn FnMut() -> Task + Send>) {
+        let lifetime = self.clone();
+        self.spawn_background(async move {
             let mut pause = FIRST_PAUSE;
             loop {
                 let mut task = pin!(caught(make()));

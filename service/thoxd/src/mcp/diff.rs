@@ -1,6 +1,6 @@
 //! What a refactoring changes, as a unified diff.
 
-use similar::TextDiff;
+use diffy::DiffOptions;
 
 /// Lines of context; as `diff -u` has them.
 const CONTEXT: usize = 3;
@@ -8,11 +8,15 @@ const CONTEXT: usize = 3;
 /// The diff from `old` to `new`, with the file's name in its head; empty where nothing changes.
 #[must_use]
 pub fn unified(old: &str, new: &str, file: Option<&str>) -> String {
+    if old == new {
+        return String::new();
+    }
     let name = file.unwrap_or("code");
-    TextDiff::from_lines(old, new)
-        .unified_diff()
-        .context_radius(CONTEXT)
-        .header(&format!("a/{name}"), &format!("b/{name}"))
+    DiffOptions::new()
+        .set_context_len(CONTEXT)
+        .set_original_filename(format!("a/{name}"))
+        .set_modified_filename(format!("b/{name}"))
+        .create_patch(old, new)
         .to_string()
 }
 
