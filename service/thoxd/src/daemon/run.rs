@@ -12,7 +12,7 @@ use crate::{
     gateway::{Gateway, record::Ledger},
     guard::{Guard, audit::Audit},
     http::{
-        self, Door, Listener,
+        Door, Listener, Ways,
         connection::Terms,
         entrance::{Places, accept},
         listener::CannotListen,
@@ -141,7 +141,7 @@ pub async fn run(
         instance: instance()?,
     };
     let terms = Terms {
-        router: http::router(doors(door, &settings.mcp, &lifetime)),
+        ways: Ways::new(doors(door, &settings.mcp, &lifetime)),
         guard,
         server,
         lifetime: lifetime.clone(),

@@ -4,7 +4,7 @@ use super::{
     device::json,
     document::{document, on_disk},
     error::Refused,
-    routes::{Door, Encrypted},
+    routes::{Door, Encrypted, SharedDoor},
     settings,
 };
 use crate::{
@@ -27,7 +27,7 @@ use thox_api::{
 };
 
 /// `GET /thox/v1/status`
-pub async fn status(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn status(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let surroundings = door.guard.lan.now();
     let names = surroundings.names.iter().map(ToString::to_string);
     let addresses = surroundings.addresses().map(|address| address.to_string());
@@ -45,7 +45,7 @@ pub async fn status(State(door): State<Door>) -> Result<Response, Refused> {
 
 /// `GET /thox/v1/auth`
 pub async fn auth(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     caller: Extension<Caller>,
 ) -> Result<Response, Refused> {
     json(StatusCode::OK, &auth_status(&door, &caller))
@@ -53,7 +53,7 @@ pub async fn auth(
 
 /// `PUT /thox/v1/auth`
 pub async fn set_auth(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     caller: Extension<Caller>,
     headers: HeaderMap,
     body: Body,
@@ -65,7 +65,7 @@ pub async fn set_auth(
 }
 
 /// `GET /thox/v1/keys`
-pub async fn keys(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn keys(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let list = KeyList {
         object: "list".to_owned(),
         data: door.guard.keys.list(),
@@ -75,7 +75,7 @@ pub async fn keys(State(door): State<Door>) -> Result<Response, Refused> {
 
 /// `POST /thox/v1/keys`
 pub async fn make_key(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     caller: Extension<Caller>,
     headers: HeaderMap,
     body: Body,
@@ -88,7 +88,7 @@ pub async fn make_key(
 
 /// `DELETE /thox/v1/keys/{id}`
 pub async fn revoke_key(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let keys = Arc::clone(&door.guard.keys);
@@ -104,7 +104,7 @@ pub async fn revoke_key(
 
 /// `POST /thox/v1/keys/{id}/rotate`
 pub async fn rotate_key(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     caller: Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
@@ -114,7 +114,7 @@ pub async fn rotate_key(
 }
 
 /// `DELETE /thox/v1/data`
-pub async fn clear_data(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn clear_data(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let decisions = door.gateway.ledger().forget();
     let audit_lines = on_disk(move || {
         door.guard.audit.clear(&door.state).map_err(|error| {

@@ -5,7 +5,7 @@ use super::{
     device::json,
     document::{document, on_disk},
     error::Refused,
-    routes::Door,
+    routes::{Door, SharedDoor},
 };
 use crate::{
     gateway::Caller,
@@ -19,7 +19,7 @@ use thox_api::{ApiError, Claim, ClaimCode, ErrorKind, Reset, ResetDone};
 
 /// `POST /thox/v1/claim`
 pub async fn claim(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     caller: Extension<Caller>,
     headers: HeaderMap,
     body: Body,
@@ -33,7 +33,7 @@ pub async fn claim(
 }
 
 /// `GET /thox/v1/claim-code`
-pub async fn claim_code(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn claim_code(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let code = door.guard.keys.claim_code();
     let reply = ClaimCode {
         claimed: door.guard.keys.is_claimed(),
@@ -46,7 +46,7 @@ pub async fn claim_code(State(door): State<Door>) -> Result<Response, Refused> {
 
 /// `POST /thox/v1/reset`
 pub async fn reset(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {

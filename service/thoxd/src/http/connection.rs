@@ -9,6 +9,7 @@ use super::{
     entrance::Place,
     front::Front,
     socket::{Line, SharedStream, Socket, Stream, Verdict},
+    ways::Ways,
 };
 use crate::{
     guard::{Guard, Visitor},
@@ -16,7 +17,6 @@ use crate::{
     observe::metrics::ConnectionsRefused,
     settings::Server,
 };
-use axum::Router;
 use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
@@ -36,8 +36,8 @@ const LARGEST_HEAD: usize = 64 << 10;
 /// What all connections share.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The routes of every door.
-    pub router: Router,
+    /// The ways to the routes of every door.
+    pub ways: Ways,
     /// Who may do what.
     pub guard: Arc<Guard>,
     /// Limits and times.
@@ -140,7 +140,7 @@ struct Opened {
 impl Opened {
     fn new(peer: Peer, place: Place, terms: Terms) -> Self {
         let Terms {
-            router,
+            ways,
             guard,
             server,
             lifetime,
@@ -150,7 +150,7 @@ impl Opened {
         let line = Line::new(place, open);
         let visitor = peer.visitor(&guard);
         Self {
-            front: Front::new(router, guard, visitor, Arc::clone(&line)),
+            front: Front::new(ways, guard, visitor, Arc::clone(&line)),
             line,
             server,
             lifetime,

@@ -1,6 +1,6 @@
 //! Health, models, router, metrics, the API's own description.
 
-use super::{error::Refused, routes::Door};
+use super::{error::Refused, routes::SharedDoor};
 use crate::observe::Metrics;
 use axum::{
     body::Body,
@@ -16,7 +16,7 @@ use thox_api::{ApiError, ErrorKind, OverallStatus};
 use thox_policy::{nearest::nearest, world::EngineState};
 
 /// `GET /health`, `GET /v1/health`
-pub async fn health(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn health(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let mut health = door.gateway.worlds().health();
     let surroundings = door.guard.lan.now();
     health.name = Some(surroundings.name.to_string());
@@ -37,13 +37,13 @@ pub async fn health(State(door): State<Door>) -> Result<Response, Refused> {
 }
 
 /// `GET /v1/models`
-pub async fn models(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn models(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     json(StatusCode::OK, &door.gateway.worlds().models())
 }
 
 /// `GET /v1/models/{id}`
 pub async fn model(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refused> {
     let Path(id) = id.map_err(|error| {
@@ -68,7 +68,7 @@ pub async fn model(
 }
 
 /// `GET /router/status`, `GET /v1/router/status`
-pub async fn router_status(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn router_status(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let decisions = door.gateway.ledger().recent();
     json(
         StatusCode::OK,
@@ -84,7 +84,7 @@ pub struct Explain {
 
 /// `GET /thox/v1/router/explain?model=NAME`
 pub async fn explain(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     what: Result<Query<Explain>, QueryRejection>,
 ) -> Result<Response, Refused> {
     let Query(what) = what.map_err(|error| {
@@ -102,7 +102,7 @@ pub async fn explain(
 }
 
 /// `GET /metrics`
-pub async fn metrics(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn metrics(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let metrics = &door.gateway.ledger().metrics;
     for (engine, state, _) in door.gateway.worlds().current().engines() {
         let label = Metrics::label(&engine.name);

@@ -6,13 +6,13 @@ use super::{
     page,
     socket::{Busy, Line},
     watch::Watch,
+    ways::Ways,
 };
 use crate::{
     guard::{Arrival, Guard, Visitor},
     keys::{Farewell, Key},
 };
 use axum::{
-    Router,
     body::Body,
     response::{IntoResponse as _, Response as BoxedResponse},
 };
@@ -32,7 +32,6 @@ use std::{
     task::{Context, Poll},
 };
 use thox_policy::browser::Asker;
-use tower::Service as _;
 
 /// Constants, since a name that is a literal is parsed at every use.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,18 +39,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The service of one connection.
 #[derive(Clone, Debug)]
 pub struct Front {
-    router: Router,
+    ways: Ways,
     guard: Arc<Guard>,
     visitor: Visitor,
     line: Arc<Line>,
 }
 
 impl Front {
-    /// The routes for the connection of a visitor.
+    /// The ways to the routes for the connection of a visitor.
     #[must_use]
-    pub fn new(router: Router, guard: Arc<Guard>, visitor: Visitor, line: Arc<Line>) -> Self {
+    pub fn new(ways: Ways, guard: Arc<Guard>, visitor: Visitor, line: Arc<Line>) -> Self {
         Self {
-            router,
+            ways,
             guard,
             visitor,
             line,
@@ -96,9 +95,9 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             visitor: self.visitor,
             request_id,
         });
-        let mut router = self.router.clone();
+        let handled = self.ways.answer(request);
         Box::pin(async move {
-            let mut response = router.call(request).await?;
+            let mut response = handled.await;
             page::share(response.headers_mut(), origin.as_ref(), asker);
             Ok(finish(response, id_header, busy))
         })

@@ -1,7 +1,10 @@
 //! Each route with what it is for. There is no other way to a route than through here: one that has no plane does not
 //! exist, and the list of all of them is what the tests go by.
 
-use super::error::Refused;
+use super::{
+    error::Refused,
+    ways::{Direct, Handle},
+};
 use crate::{
     gateway::Caller,
     guard::{Arrival, Guard, Pass, Visitor, audit::Line, visitor::span},
@@ -40,6 +43,7 @@ pub struct Listed {
 pub struct Routes<S> {
     guard: Arc<Guard>,
     router: Router<S>,
+    direct: Vec<Direct<S>>,
     list: Vec<Listed>,
 }
 
@@ -50,6 +54,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Self {
             guard,
             router: Router::new(),
+            direct: Vec::new(),
             list: Vec::new(),
         }
     }
@@ -67,30 +72,70 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         H: Handler<T, S>,
         T: 'static,
     {
+        let gated = self.gated(plane, method, path, handler);
+        self.list.push(gated.listed);
+        self.router = self.router.route(path, on(method, gated));
+        self
+    }
+
+    /// One more, at a path without parameters, that is also found without the router: [`Ways`].
+    #[must_use]
+    pub fn direct<H, T>(
+        mut self,
+        plane: Plane,
+        method: MethodFilter,
+        path: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let gated = self.gated(plane, method, path, handler.clone());
+        self.direct.push(Direct {
+            listed: gated.listed,
+            handle: Arc::new(move |request, state| {
+                Box::pin(gated.clone().call(request, S::clone(state)))
+            }),
+        });
+        self.route(plane, method, path, handler)
+    }
+
+    fn gated<H>(
+        &self,
+        plane: Plane,
+        method: MethodFilter,
+        path: &'static str,
+        handler: H,
+    ) -> Gated<H> {
         let listed = Listed {
             plane,
             method: name(method),
             path,
         };
-        let gated = Gated {
+        Gated {
             guard: Arc::clone(&self.guard),
             listed,
             handler,
-        };
-        self.router = self.router.route(path, on(method, gated));
-        self.list.push(listed);
-        self
+        }
     }
 
-    /// All routes, and the router that has them.
-    pub fn into_parts(self) -> (Router<S>, Vec<Listed>) {
-        (self.router, self.list)
+    /// All routes.
+    #[must_use]
+    pub fn list(&self) -> &[Listed] {
+        &self.list
+    }
+
+    /// The router, and what is found without it.
+    pub(super) fn into_parts(self) -> (Router<S>, Vec<Direct<S>>) {
+        (self.router, self.direct)
     }
 
     /// These and others.
     #[must_use]
     pub fn merge(mut self, others: Self) -> Self {
         self.router = self.router.merge(others.router);
+        self.direct.extend(others.direct);
         self.list.extend(others.list);
         self
     }
@@ -98,8 +143,16 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// Gives the handlers their state.
     #[must_use]
     pub fn with_state<T>(self, state: S) -> Routes<T> {
+        let direct = self.direct.into_iter().map(|Direct { listed, handle }| {
+            let state = state.clone();
+            Direct {
+                listed,
+                handle: Arc::new(move |request, _: &T| handle(request, &state)) as Handle<T>,
+            }
+        });
         Routes {
             guard: self.guard,
+            direct: direct.collect(),
             router: self.router.with_state(state),
             list: self.list,
         }
@@ -172,7 +225,8 @@ where
     }
 }
 
-fn no_visitor() -> Refused {
+/// A request that came another way than through the front and this gate: a mistake of ours.
+pub(super) fn no_visitor() -> Refused {
     let message = "thoxd made a mistake; its log says more, under the request's id.";
     Refused(ApiError::new(ErrorKind::Internal, message).cause("a request without an arrival"))
 }

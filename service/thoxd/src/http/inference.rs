@@ -3,10 +3,15 @@
 use super::{
     body::{Starting, StreamBody},
     error::{ROUTE, Refused},
-    routes::Door,
+    gate::no_visitor,
+    routes::{Door, SharedDoor},
 };
 use crate::gateway::{Caller, Content, Examined, Framing, Reply, Request};
-use axum::{Extension, body::Body, extract::State, response::Response};
+use axum::{
+    body::Body,
+    extract::{self, State},
+    response::Response,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Body as _;
@@ -18,53 +23,51 @@ use thox_policy::{Endpoint, Reason};
 // Constants, since a name that is a literal is parsed at every use.
 const BACKEND_WISH: HeaderName = HeaderName::from_static("x-thox-backend");
 const QUEUE_MS: HeaderName = HeaderName::from_static("x-thox-queue-ms");
-/// Room for those of a reply and for what the front adds: it is made once.
-const HEADERS: usize = 8;
+/// Room for a whole reply's headers with those that the front adds: made once, and no larger, since malloc is slow above
+/// a kilobyte.
+const WHOLE_HEADERS: usize = 6;
+/// The same for a stream.
+const STREAM_HEADERS: usize = 8;
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// `POST /v1/chat/completions`
-pub async fn chat(
-    door: State<Door>,
-    caller: Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Refused> {
-    answer(door, caller, headers, body, Endpoint::Chat).await
+pub async fn chat(door: State<SharedDoor>, request: extract::Request) -> Result<Response, Refused> {
+    answer(door, request, Endpoint::Chat).await
 }
 
 /// `POST /v1/completions`
 pub async fn completions(
-    door: State<Door>,
-    caller: Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
+    door: State<SharedDoor>,
+    request: extract::Request,
 ) -> Result<Response, Refused> {
-    answer(door, caller, headers, body, Endpoint::Completions).await
+    answer(door, request, Endpoint::Completions).await
 }
 
 /// `POST /v1/embeddings`
 pub async fn embeddings(
-    door: State<Door>,
-    caller: Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
+    door: State<SharedDoor>,
+    request: extract::Request,
 ) -> Result<Response, Refused> {
-    answer(door, caller, headers, body, Endpoint::Embeddings).await
+    answer(door, request, Endpoint::Embeddings).await
 }
 
+/// The request is taken apart here: axum's extractors would copy its headers.
 async fn answer(
-    State(door): State<Door>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
+    State(door): State<SharedDoor>,
+    mut request: extract::Request,
     endpoint: Endpoint,
 ) -> Result<Response, Refused> {
-    must_be_json(&headers)?;
-    let body = read(body, Limit::Setting, &door).await?;
-    let wish = headers
+    let caller = request
+        .extensions_mut()
+        .remove::<Caller>()
+        .ok_or_else(no_visitor)?;
+    must_be_json(request.headers())?;
+    let wish = request
+        .headers()
         .get(BACKEND_WISH)
         .and_then(|wish| wish.to_str().ok())
         .map(Box::from);
+    let body = read(request.into_body(), Limit::Setting, &door).await?;
     let comment_every = door.server.keep_alive_comment_every;
     let request = Request {
         endpoint,
@@ -203,7 +206,7 @@ fn respond(reply: Reply) -> Response {
         Content::Whole(json) => {
             let mut response = Response::new(Body::from(json));
             let headers = response.headers_mut();
-            headers.reserve(HEADERS);
+            headers.reserve(WHOLE_HEADERS);
             headers.insert(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/json"),
@@ -223,7 +226,7 @@ fn respond(reply: Reply) -> Response {
 fn event_stream(body: Body, backend: &str, reason: Reason, queue_ms: Option<u64>) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.reserve(HEADERS);
+    headers.reserve(STREAM_HEADERS);
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/event-stream"),

@@ -33,7 +33,9 @@ pub mod running;
 pub mod settings;
 pub mod socket;
 pub mod watch;
+mod ways;
 
 pub use gate::{Listed, Routes};
 pub use listener::{Listener, adopt, bind};
-pub use routes::{Door, Encrypted, router, routes};
+pub use routes::{Door, Encrypted, routes};
+pub use ways::{Handled, Ways};

@@ -5,7 +5,7 @@ use super::{
     document::document,
     error::Refused,
     lines::{line, reply},
-    routes::Door,
+    routes::SharedDoor,
 };
 use crate::gateway::Caller;
 use axum::{
@@ -42,7 +42,7 @@ pub struct Follow {
 
 /// `POST /thox/v1/models/downloads`
 pub async fn download(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
@@ -52,7 +52,7 @@ pub async fn download(
 }
 
 /// `GET /thox/v1/models/downloads`
-pub async fn downloads(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn downloads(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let list = DownloadList {
         object: "list".to_owned(),
         data: door.models.downloads().list(),
@@ -62,7 +62,7 @@ pub async fn downloads(State(door): State<Door>) -> Result<Response, Refused> {
 
 /// `GET /thox/v1/models/downloads/{id}`
 pub async fn one_download(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
     what: Result<Query<Follow>, QueryRejection>,
@@ -84,7 +84,7 @@ pub async fn one_download(
 
 /// `DELETE /thox/v1/models/downloads/{id}`
 pub async fn cancel_download(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refused> {
     let over = door.models.downloads().cancel(&path(id)?).await?;
@@ -93,7 +93,7 @@ pub async fn cancel_download(
 
 /// `POST /thox/v1/models/load`
 pub async fn load(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
@@ -103,7 +103,7 @@ pub async fn load(
 
 /// `POST /thox/v1/models/unload`
 pub async fn unload(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
@@ -113,7 +113,7 @@ pub async fn unload(
 
 /// `POST /thox/v1/models/delete`
 pub async fn delete(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {

@@ -1,6 +1,6 @@
 //! Paths and handlers, each with what it is for.
 
-use super::{access, claim, device, error, gate::Routes, inference, models, running, settings};
+use super::{access, claim, device, gate::Routes, inference, models, running, settings};
 use crate::{
     gateway::Gateway,
     guard::Guard,
@@ -11,7 +11,7 @@ use crate::{
     settings::{Live, Server},
     tls::Tls,
 };
-use axum::{Router, routing::MethodFilter};
+use axum::routing::MethodFilter;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use thox_policy::access::Plane;
 
@@ -49,6 +49,9 @@ pub struct Door {
     pub instance: Arc<str>,
 }
 
+/// As each handler gets it: shared, since a copy for each request would count a dozen references up and down.
+pub type SharedDoor = Arc<Door>;
+
 /// The encrypted port.
 #[derive(Clone, Debug)]
 pub struct Encrypted {
@@ -62,9 +65,9 @@ pub struct Encrypted {
 pub fn routes(door: Door) -> Routes<()> {
     use Plane::{Administration, Device, Inference, Public};
     Routes::new(Arc::clone(&door.guard))
-        .route(Inference, POST, "/v1/chat/completions", inference::chat)
-        .route(Inference, POST, "/v1/completions", inference::completions)
-        .route(Inference, POST, "/v1/embeddings", inference::embeddings)
+        .direct(Inference, POST, "/v1/chat/completions", inference::chat)
+        .direct(Inference, POST, "/v1/completions", inference::completions)
+        .direct(Inference, POST, "/v1/embeddings", inference::embeddings)
         .route(Inference, GET, "/v1/models", device::models)
         .route(Inference, GET, "/v1/models/{*id}", device::model)
         .route(Public, GET, "/v1/health", device::health)
@@ -159,13 +162,5 @@ pub fn routes(door: Door) -> Routes<()> {
         )
         .route(Administration, GET, "/thox/v1/logs", running::logs)
         .route(Administration, POST, "/thox/v1/restart", running::restart)
-        .with_state(door)
-}
-
-/// A router that serves these and refuses the rest.
-pub fn router(routes: Routes<()>) -> Router {
-    let (router, _) = routes.into_parts();
-    router
-        .fallback(error::unknown_path)
-        .method_not_allowed_fallback(error::method_not_allowed)
+        .with_state(Arc::new(door))
 }

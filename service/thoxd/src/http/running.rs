@@ -5,7 +5,7 @@ use super::{
     document::on_disk,
     error::Refused,
     lines::{line, reply},
-    routes::Door,
+    routes::SharedDoor,
     settings::to_api,
 };
 use crate::{gateway::Caller, observe::Recent};
@@ -39,7 +39,7 @@ pub struct Which {
 
 /// `GET /thox/v1/logs`
 pub async fn logs(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     Extension(caller): Extension<Caller>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Refused> {
@@ -66,7 +66,7 @@ pub async fn logs(
 }
 
 /// `POST /thox/v1/restart`
-pub async fn restart(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn restart(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     // With settings that are wrong it would end and not start again.
     let settings = Arc::clone(&door.settings);
     on_disk(move || settings.check().map_err(|refused| to_api(&refused))).await?;

@@ -5,7 +5,7 @@ use super::{
     document::{document, on_disk},
     error::Refused,
     models::path,
-    routes::Door,
+    routes::{Door, SharedDoor},
 };
 use crate::{
     gateway::Caller,
@@ -26,7 +26,7 @@ use thox_api::{ApiError, ErrorKind, SetSetting, Setting, SettingList, SettingsRe
 type Name = Result<Path<String>, PathRejection>;
 
 /// `GET /thox/v1/settings`
-pub async fn list(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn list(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let settings = Arc::clone(&door.settings);
     let all = on_disk(move || settings.list().map_err(|refused| to_api(&refused))).await?;
     let list = SettingList {
@@ -37,7 +37,7 @@ pub async fn list(State(door): State<Door>) -> Result<Response, Refused> {
 }
 
 /// `GET /thox/v1/settings/{key}`
-pub async fn get(State(door): State<Door>, key: Name) -> Result<Response, Refused> {
+pub async fn get(State(door): State<SharedDoor>, key: Name) -> Result<Response, Refused> {
     let key = parse(&path(key)?)?;
     let settings = Arc::clone(&door.settings);
     let one = on_disk(move || settings.get(&key).map_err(|refused| to_api(&refused))).await?;
@@ -46,7 +46,7 @@ pub async fn get(State(door): State<Door>, key: Name) -> Result<Response, Refuse
 
 /// `PUT /thox/v1/settings/{key}`
 pub async fn set(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     Extension(caller): Extension<Caller>,
     key: Name,
     headers: HeaderMap,
@@ -65,7 +65,7 @@ pub async fn set(
 
 /// `DELETE /thox/v1/settings/{key}`
 pub async fn unset(
-    State(door): State<Door>,
+    State(door): State<SharedDoor>,
     Extension(caller): Extension<Caller>,
     key: Name,
 ) -> Result<Response, Refused> {
@@ -74,7 +74,7 @@ pub async fn unset(
 }
 
 /// `POST /thox/v1/settings/reload`
-pub async fn reload(State(door): State<Door>) -> Result<Response, Refused> {
+pub async fn reload(State(door): State<SharedDoor>) -> Result<Response, Refused> {
     let reload = door.reload.clone();
     let changes = on_disk(move || reload.now().map_err(|error| not_reloaded(&error))).await?;
     let reloaded = SettingsReloaded {

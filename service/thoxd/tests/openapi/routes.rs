@@ -13,7 +13,7 @@ use thoxd::{
     engine,
     gateway::{Gateway, record::Ledger},
     guard::{Arrival, Guard, Visitor, audit::Audit},
-    http::{Door, Routes, router},
+    http::{Door, Routes, Ways},
     keys::Keys,
     lan::Lan,
     lifetime::Lifetime,
@@ -24,7 +24,6 @@ use thoxd::{
     systemd::Manager,
     world::Worlds,
 };
-use tower::ServiceExt;
 
 /// All doors without any engine, and the folder of their state.
 fn service() -> (Routes<()>, TempDir) {
@@ -94,7 +93,7 @@ async fn ask(method: &str, path: &str, body: Option<&Value>) -> Response<Body> {
     let body = body.map_or_else(Body::empty, |json| Body::from(json.to_string()));
     let request = request.body(body).expect("a request");
     let (routes, _folder) = service();
-    router(routes).oneshot(request).await.expect("a reply")
+    Ways::new(routes).answer(request).await
 }
 
 /// A path with its parameters filled in; a setting's key is one that there is.
@@ -113,7 +112,7 @@ async fn error_code(reply: Response<Body>) -> (StatusCode, Value) {
 #[tokio::test]
 async fn every_route_is_described_and_every_described_one_is_a_route() {
     let (routes, _folder) = service();
-    let (_, list) = routes.into_parts();
+    let list = routes.list();
     let served: BTreeSet<(String, String)> = list
         .iter()
         .map(|route| (route.method.to_owned(), route.path.replace("{*", "{")))
