@@ -1,0 +1,381 @@
+"""The image's system under a real systemd: read-only, with nothing on its data partition, as a board boots it first.
+
+What a board has and a container has not is doubled at its edge: the partition is a folder, the slots are variables in
+files (board.py), Ollama is its HTTP double.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+from typing import Callable
+
+import layout
+from board import Board
+
+ROOT = layout.ROOT
+PACKAGES = (
+    "systemd,systemd-sysv,dbus,udev,iproute2,curl,ca-certificates,nftables,rauc,rauc-service,podman,crun,openssh-client,"
+    "openssh-server,openssl,squashfs-tools,e2fsprogs,kmod,polkitd"
+)
+
+
+def load(name: str, path: Path) -> ModuleType:
+    """ci/booted has no ending by which Python would know it."""
+    loader = SourceFileLoader(name, str(path))
+    module = module_from_spec(spec_from_loader(name, loader))  # type: ignore[arg-type]
+    loader.exec_module(module)
+    return module
+
+
+sys.dont_write_bytecode = True
+booted = load("booted", ROOT / "ci/booted")
+Box, until, get, answers = booted.Box, booted.until, booted.get, booted.answers
+BINARIES = Path(os.environ.get("THOX_BINARIES", booted.TARGET / "debug"))
+
+# A board's edge. The partition is a folder of the host's; the boards' variables are files in it.
+STANDS_IN = {
+    "data.mount": "[Mount]\nWhat=/mnt/disk\nWhere=/data\nType=none\nOptions=bind\n[Install]\nRequiredBy=local-fs.target\n",
+    "rauc.service.d/board.conf": "[Service]\nEnvironment=BOARD=/mnt/board THOX_EFIVARS=/mnt/board/efivars\n",
+    "thox-commit.service.d/board.conf": "[Service]\nEnvironment=BOARD=/mnt/board THOX_EFIVARS=/mnt/board/efivars\n",
+    "ollama.service.d/engine.conf": booted.ENGINE.format(gap=0),
+}
+
+
+def base() -> Path:
+    """A Debian with what the image has beside ours, made once."""
+    root = booted.CACHE / f"image-{booted.SUITE}-1"
+    if root.is_dir():
+        return root
+    if not shutil.which("mmdebstrap"):
+        raise booted.Skip("mmdebstrap is not installed (ci/setup)")
+    print(f"— making a Debian {booted.SUITE} with podman and RAUC, once …", file=sys.stderr)
+    half = root.with_name(f"{root.name}-half")
+    shutil.rmtree(half, ignore_errors=True)
+    half.parent.mkdir(parents=True, exist_ok=True)
+    made = subprocess.run(
+        ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={PACKAGES}", booted.SUITE, half],
+        stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    if made.returncode != 0:
+        shutil.rmtree(half, ignore_errors=True)
+        raise booted.Skip(f"no Debian can be made: {made.stderr.strip().splitlines()[-1:]}")
+    half.rename(root)
+    return root
+
+
+def authority(folder: Path) -> None:
+    """A throw-away authority and a key that signs bundles, as a release has them."""
+    folder.mkdir(parents=True)
+    openssl = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    for name in ("release", "foreign"):
+        files = ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt"]
+        about = ["-subj", f"/CN=thox {name}", "-addext", "extendedKeyUsage=codeSigning", "-addext", "keyUsage=digitalSignature,keyCertSign"]
+        subprocess.run([*openssl, *files, *about], check=True, capture_output=True)
+
+
+def prepare(folder: Path) -> Path:
+    """The system as the recipes leave it."""
+    root = folder / "root"
+    subprocess.run(["cp", "-a", "--reflink=auto", base(), root], check=True)
+    layout.install(root)
+    for name in ("thoxd", "thox"):
+        shutil.copy(BINARIES / name, root / "usr/bin" / name)
+    shutil.copy(BINARIES / "double", root / "opt/double")
+    # Something that is there, for conditions and systemd's own check.
+    for program in ("usr/bin/ollama", "usr/bin/nvidia-ctk"):
+        (root / program).write_text("#!/bin/sh\nexit 1\n")
+        (root / program).chmod(0o755)
+    authority(folder / "keys")
+    (root / "usr/lib/rauc").mkdir(exist_ok=True)
+    shutil.copy(folder / "keys/release.crt", root / "usr/lib/rauc/ca.cert.pem")
+    inside = ["systemd-nspawn", "-q", "-D", root, "--register=no", "--keep-unit", "--pipe"]
+    subprocess.run([*inside, "systemd-sysusers"], check=True, capture_output=True)
+    for name, text in STANDS_IN.items():
+        file = root / "etc/systemd/system" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    subprocess.run([*inside, "systemctl", "enable", *layout.ENABLED], check=True, capture_output=True)
+    # Debian's own keys, and its way to start sshd, are not the image's.
+    subprocess.run([*inside, "systemctl", "disable", "ssh.service", "ssh.socket"], check=False, capture_output=True)
+    (root / "usr/lib/systemd/system/sshd.socket").write_text("[Socket]\nListenStream=22\nAccept=yes\n[Install]\nWantedBy=sockets.target\n")
+    (root / "usr/lib/systemd/system/sshd@.service").write_text("[Service]\nExecStart=-/usr/sbin/sshd -i\nStandardInput=socket\n")
+    (root / "etc/systemd/system/sockets.target.wants").mkdir(exist_ok=True)
+    (root / "etc/systemd/system/sockets.target.wants/sshd.socket").symlink_to("/usr/lib/systemd/system/sshd.socket")
+    for key in (root / "etc/ssh").glob("ssh_host_*"):
+        key.unlink()
+    # As of an image with a read-only root: empty, so that systemd makes one for the boot.
+    (root / "etc/machine-id").write_text("")
+    (root / "mnt/disk").mkdir()
+    (root / "mnt/board").mkdir()
+    return root
+
+
+class Device:
+    """One board: its disk stays while its system boots again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = prepare(folder)
+        self.disk = folder / "disk"
+        self.disk.mkdir()
+        self.board = Board(folder / "board")
+        (self.root / "usr/sbin/nvbootctrl").write_text(self.board.program.read_text())
+        (self.root / "usr/sbin/nvbootctrl").chmod(0o755)
+        self.box = self.boot()
+
+    def boot(self):
+        options = ["--volatile=state", f"--bind={self.disk}:/mnt/disk", f"--bind={self.board.folder}:/mnt/board"]
+        self.board.boot()
+        self.box = Box(self.root, *options)
+        until("thoxd answers", 60, answers)
+        return self.box
+
+    def again(self):
+        self.box.end()
+        return self.boot()
+
+
+def test_first_boot(device: Device) -> str:
+    box = device.box
+    state = lambda: box.inside("systemctl", "is-system-running", check=False).stdout.strip()  # noqa: E731
+    until("the boot is over", 120, lambda: state() not in ("starting", "initializing"))
+    failed = box.inside("systemctl", "--failed", "--no-legend", "--plain").stdout
+    assert state() == "running", failed
+    cycles = box.inside("journalctl", "-b", "--no-pager", "-g", "ordering cycle", check=False).stdout
+    assert "ordering cycle" not in cycles, cycles
+    assert not [line for line in box.inside("findmnt", "-n", "-o", "OPTIONS", "/").stdout.split(",") if line == "rw"]
+    for place, mode, owner in (("/var/lib/thox", "700", "thox"), ("/var/lib/ollama", "700", "ollama"),
+                               ("/etc/thox/config.d", "1775", "root")):  # fmt: skip
+        found = box.inside("stat", "-c", "%a %U", place).stdout.split()
+        assert found == [mode, owner], (place, found)
+    assert box.show("thox-reset.service", "ConditionResult") == "no"
+    return f"{time.monotonic() - box.began:.1f} s to a whole system"
+
+
+def test_who_it_is_stays(device: Device) -> str:
+    def facts() -> list[str]:
+        box = device.box
+        until("thoxd answers", 60, answers)
+        name = json.loads(get("/thox/v1/status")[1])
+        return [
+            box.inside("cat", "/etc/machine-id").stdout,
+            box.inside("cat", "/run/ssh/ssh_host_ed25519_key.pub").stdout,
+            json.dumps({key: name[key] for key in sorted(name) if key in ("id", "device", "hostname")}),
+        ]
+
+    before = facts()
+    assert re.fullmatch("[0-9a-f]{32}\n", before[0]), before
+    device.again()
+    assert facts() == before
+    # What was said before the id was put in place is in the same journal as what came after.
+    lines = device.box.inside("journalctl", "--no-pager", "-o", "short-monotonic").stdout
+    assert "systemd-journald" in lines and "thoxd" in lines and "Reached target" in lines, lines[:2000]
+    return before[0][:8] + "… over two boots"
+
+
+def test_models_are_fetched_once(device: Device) -> str:
+    done = device.disk / "system/provisioned"
+    until("the device has its models", 60, done.exists)
+    said = device.box.inside("journalctl", "-u", "thox-provision.service", "--no-pager").stdout
+    device.again()
+    until("the boot is over", 60, lambda: device.box.show("multi-user.target", "ActiveState") == "active")
+    assert device.box.show("thox-provision.service", "ConditionResult") == "no"
+    return "downloaded by thoxd" if "thoxd fetches" in said else "before"
+
+
+def test_an_ordinary_boot_is_confirmed(device: Device) -> str:
+    calls = device.board.folder / "calls"
+    before = calls.read_text()
+    device.again()
+    until("RAUC has marked the slot", 90, lambda: calls.read_text().count("verify") > before.count("verify"))
+    said = device.box.inside("rauc", "status", "--output-format=json").stdout
+    status = json.loads(said)
+    assert status["booted"] == "A" and status["compatible"] == layout.COMPATIBLE, said
+    assert device.board.read("RootfsRetryCountA") == 3, "all tries are there again"
+    return "rauc status mark-good, nvbootctrl verify"
+
+
+def test_a_trial_with_a_dead_engine_goes_back(device: Device) -> str:
+    device.box.end()
+    (device.disk / "system/update-trial").write_text("BOOTNAME=B\nBASELINE=answers\n")
+    device.board.active = 1
+    overrides = device.root / "etc/systemd/system"
+    (overrides / "ollama.service.d/dead.conf").write_text("[Service]\nExecStart=\nExecStart=/bin/false\nRestart=no\n")
+    (overrides / "thox-commit.service.d/soon.conf").write_text("[Service]\nEnvironment=THOX_COMMIT_DEADLINE=15 THOX_COMMIT_PAUSE=1\n")
+    start = time.monotonic()
+    device.boot()
+    until("it reboots", 120, lambda: device.box.nspawn.poll() is not None)
+    took = time.monotonic() - start
+    (overrides / "ollama.service.d/dead.conf").unlink()
+    (overrides / "thox-commit.service.d/soon.conf").unlink()
+    assert device.board.active == 0 and not device.board.is_bootable("B")
+    evidence = (device.disk / "system/update-failed").read_text()
+    assert "SLOT=B" in evidence and "gives no answer" in evidence and "ollama" in evidence, evidence[:500]
+    device.box.end()
+    device.boot()
+    until("the trial is over", 90, lambda: not (device.disk / "system/update-trial").exists())
+    assert device.board.current == 0
+    return f"back on A {took:.0f} s after the boot of B"
+
+
+def test_a_trial_that_works_is_kept(device: Device) -> str:
+    device.box.end()
+    (device.disk / "system/update-trial").write_text("BOOTNAME=B\nBASELINE=answers\n")
+    device.board.write("RootfsStatusSlotB", 0)
+    device.board.active = 1
+    (device.root / "etc/systemd/system/thox-commit.service.d/soon.conf").write_text("[Service]\nEnvironment=THOX_COMMIT_SOAK=3\n")
+    device.boot()
+    until("it is kept", 120, lambda: not (device.disk / "system/update-trial").exists())
+    assert device.board.read("RootfsRetryCountB") == 3 and device.board.is_bootable("B")
+    device.board.active = 0
+    return "a real answer, a soak, mark-good"
+
+
+def test_factory_reset(device: Device) -> str:
+    box = device.again()
+    before = box.inside("cat", "/etc/machine-id").stdout
+    box.control("POST", "/thox/v1/keys", {"name": "old", "scope": "inference"})
+    box.control("PUT", "/thox/v1/settings/limits.remote_requests_per_minute", {"value": 77})
+    (device.disk / "settings/ollama.conf").write_text("OLLAMA_CONTEXT_LENGTH=4096\n")
+    (device.disk / "ollama/models/blobs").mkdir(parents=True, exist_ok=True)
+    (device.disk / "ollama/models/blobs/sha256-x").write_text("weights")
+    name = json.loads(box.inside("curl", "-sS", "--unix-socket", "/run/thox/control.sock", "http://localhost/thox/v1/status").stdout)
+    done = box.inside("thox", "reset", "--yes", name["name"], check=False)
+    assert done.returncode == 0, done.stderr + json.dumps(name)
+    box = device.again()
+    until("the boot is over", 120, lambda: box.show("multi-user.target", "ActiveState") == "active")
+    assert box.inside("cat", "/etc/machine-id").stdout != before, "another device"
+    left = sorted(str(path.relative_to(device.disk)) for path in device.disk.rglob("*") if path.is_file())
+    assert not [path for path in left if "sha256-x" in path or "90-thox" in path or "ollama.conf" in path], left
+    assert not (device.disk / "thox/factory-reset").exists()
+    assert box.control("GET", "/thox/v1/keys")["data"] == []
+    assert box.inside("stat", "-c", "%a %G", "/etc/thox/config.d").stdout.split() == ["1775", "thox"]
+    assert box.control("PUT", "/thox/v1/settings/limits.remote_requests_per_minute", {"value": 78})["value"] == 78
+    assert box.show("thox-reset.service", "Result") == "success"
+    return "the system is the same, the device another"
+
+
+def test_ssh_only_with_a_key(device: Device) -> str:
+    box = device.box
+
+    def is_open() -> bool:
+        rules = box.inside("nft", "list", "set", "inet", "thox", "open_tcp").stdout
+        return bool(re.search(r"\b22\b", rules))
+
+    assert not is_open() and box.show("sshd.socket", "ActiveState") == "inactive"
+    (device.disk / "system/ssh/authorized_keys").write_text("ssh-ed25519 AAAA owner\n")
+    box = device.again()
+    assert box.show("sshd.socket", "ActiveState") == "active" and is_open()
+    box.inside("systemctl", "reload", "thox-firewall.service")
+    assert is_open(), "a firewall that is loaded again"
+    box.inside("systemctl", "restart", "thox-firewall.service")
+    until("it is open again", 10, is_open)
+    box.inside("systemctl", "stop", "sshd.socket")
+    assert not is_open()
+    (device.disk / "system/ssh/authorized_keys").write_text("")
+    return "closed, open with a key, closed"
+
+
+def test_engines_environment(device: Device) -> str:
+    box = device.box
+    until("the engine listens", 20, booted.engine_listens)
+
+    def environment() -> str:
+        pid = box.show("ollama.service", "MainPID")
+        return box.inside("cat", f"/proc/{pid}/environ").stdout.replace("\0", "\n")
+
+    own = environment()
+    assert "OLLAMA_HOST=127.0.0.1:11434" in own and "OLLAMA_KV_CACHE_TYPE=q8_0" in own, own
+    assert "OLLAMA_CONTEXT_LENGTH=16384" in own
+    box.inside("sh", "-c", "echo OLLAMA_CONTEXT_LENGTH=4096 >/etc/thox/ollama.conf")
+    box.inside("systemctl", "restart", "ollama.service")
+    until("the engine listens", 20, booted.engine_listens)
+    assert "OLLAMA_CONTEXT_LENGTH=4096" in environment(), "the owner's word counts more"
+    box.inside("rm", "/etc/thox/ollama.conf")
+    return "the image's, then the owner's"
+
+
+def test_units_are_well_formed(device: Device) -> str:
+    box = device.box
+    units = sorted({Path(place).name for _, place, _ in layout.files() if "/system/" in place and ".d/" not in place})
+    units = [unit.replace("@.", "@sda1.") for unit in units]
+    said = box.inside("systemd-analyze", "verify", "--man=no", *units, "tensorrt-llm@m.service", check=False)
+    # This Debian's own, and what it has not.
+    wrong = [line for line in said.stderr.splitlines() if "thox" in line or "ollama" in line or "tensorrt" in line]
+    assert not wrong, wrong
+    rules = box.inside("udevadm", "verify", "/usr/lib/udev/rules.d/70-thox-gpu.rules", "/usr/lib/udev/rules.d/75-thox-led.rules",
+                       "/usr/lib/udev/rules.d/80-thox-usb.rules", check=False)  # fmt: skip
+    assert rules.returncode == 0, rules.stdout + rules.stderr
+    for name, most in BUDGETS.items():
+        score = box.inside("systemd-analyze", "security", "--no-pager", name).stdout.splitlines()[-1]
+        found = re.search(r"level for \S+ ([0-9.]+)", score)
+        assert found and float(found[1]) <= most, score
+    return f"{len(units)} units, {len(BUDGETS)} budgets"
+
+
+# systemd-analyze security, of systemd 257: as they are, so that nobody lets go of what was held.
+BUDGETS = {
+    "ollama.service": 1.4,
+    "thox-firstboot.service": 2.4,
+    "thox-firewall.service": 2.4,
+    "thox-provision.service": 2.4,
+    "thox-cdi.service": 1.7,
+    "thox-commit.service": 4.7,
+    "thox-usb-update@sda1.service": 4.3,
+    "thox-tensorrt-image.service": 5.4,
+}
+
+
+def test_quadlet(device: Device) -> str:
+    box = device.box
+    start = box.show("tensorrt-llm@qwen.service", "ExecStart")
+    for word in ("--pull never", "--cap-drop all", "--read-only", "--user 960:960", "no-new-privileges", "nvidia.com/gpu=all",
+                 "--host 127.0.0.1", "/data/tensorrt-llm/qwen/model:/model:ro", "${TENSORRT_LLM_IMAGE}"):  # fmt: skip
+        assert word in start, (word, start)
+    for name, value in (("Slice", "thox-engines.slice"), ("OOMScoreAdjust", "600"), ("ConditionResult", "no")):
+        assert box.show("tensorrt-llm@qwen.service", name) == value, name
+    assert "network-online" not in box.show("tensorrt-llm@qwen.service", "After")
+    # The image by its digest, from a file: what a release writes into the settings.
+    return "one command line, checked word by word"
+
+
+TESTS: list[Callable[[Device], str]] = [value for name, value in list(globals().items()) if name.startswith("test_")]
+
+
+def main() -> int:
+    chosen = [test for test in TESTS if not sys.argv[1:] or test.__name__.removeprefix("test_") in sys.argv[1:]]
+    if os.geteuid() != 0:
+        raise booted.Skip("it takes root to boot a container")
+    with tempfile.TemporaryDirectory(prefix="thox-image-", dir="/var/tmp") as folder:
+        device = Device(Path(folder))
+        try:
+            for test in chosen:
+                start = time.monotonic()
+                note = test(device)
+                name = test.__name__.removeprefix("test_").replace("_", " ")
+                print(f"ok {time.monotonic() - start:5.1f} s  {name}: {note}", flush=True)
+        except BaseException:
+            print(device.box.said(), file=sys.stderr)
+            print(device.box.inside("journalctl", "--no-pager", "-n", "80", check=False).stdout, file=sys.stderr)
+            raise
+        finally:
+            device.box.end()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except booted.Skip as reason:
+        print(f"tests/image: skipped, {reason}", file=sys.stderr)
+        sys.exit(booted.SKIPPED)
