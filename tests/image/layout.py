@@ -41,7 +41,7 @@ INSTALLED: list[tuple[str, str, int]] = [
 ]
 
 # What is in those folders and in no image: it documents, or stands for another board, or is the Debian package's.
-ELSEWHERE = {"systemd/README.md", "systemd/tensorrt-llm-jetpack6@.container", "udev/README.md", "config/README.md"}
+ELSEWHERE = {"systemd/README.md", "config/rauc/README.md", "systemd/tensorrt-llm-jetpack6@.container", "udev/README.md", "config/README.md"}
 
 ENABLED = [
     "thoxd.service", "thoxd.socket", "thoxd-control.socket", "thox.target", "ollama.service", "thox-engines-retry.timer",

@@ -31,8 +31,9 @@ LIMIT = 400
 INIT = r"""#!/bin/sh
 export PATH=/usr/sbin:/usr/bin BOARD=/data/board THOX_EFIVARS=/data/board/efivars LC_ALL=C
 mount -t proc proc /proc && mount -t sysfs sysfs /sys && mount -t devtmpfs dev /dev && mount -t tmpfs run /run
-for module in MODULES; do kmod insmod "/modules/$module.ko" 2>/dev/null; done
+for module in MODULES; do insmod "/modules/$module.ko" || echo "  $module cannot be loaded"; done
 for try in 1 2 3 4 5 6 7 8 9 10; do [ -e /dev/vdc ] && break; sleep 1; done
+[ -e /dev/vdc ] || { echo "=no disks: $(ls /dev | tr '\n' ' ')"; poweroff -f; }
 mkdir -p /dev/disk/by-partlabel /run/dbus
 ln -s /dev/vda /dev/disk/by-partlabel/APP
 ln -s /dev/vdb /dev/disk/by-partlabel/APP_b
@@ -71,7 +72,7 @@ state back
 rauc status mark-bad booted 2>&1 | sed 's/^/  /'
 state bad
 echo "=end"
-cat /run/rauc.log | tail -40 | sed 's/^/  log: /'
+cat /run/rauc.log /run/rauc2.log | sed 's/^/  log: /'
 sync
 poweroff -f 2>/dev/null || echo o >/proc/sysrq-trigger
 sleep 60
@@ -161,6 +162,7 @@ def memory_root(folder: Path, keys: Path) -> Path:
         shutil.copy(target, root / "usr/bin" / name)
         said = subprocess.run(["chroot", source, "ldd", "/" + str(target.resolve().relative_to(source.resolve()))], text=True, capture_output=True, check=False)
         wanted |= set(re.findall(r"(/\S+\.so\S*)", said.stdout))
+    (root / "usr/bin/insmod").symlink_to("kmod")
     for library in wanted:
         file = (source / library.lstrip("/")).resolve()
         place = root / "usr" / Path(library.lstrip("/")).relative_to("usr" if library.startswith("/usr") else "")
