@@ -349,6 +349,38 @@ def test_quadlet(device: Device) -> str:
     return "one command line, checked word by word"
 
 
+PACK = """
+export CONTAINERS_STORAGE_CONF=/usr/lib/thox/containers-storage.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1
+mkdir -p /run/pack && echo hello >/run/pack/hello && tar -C /run/pack -cf /run/pack.tar hello
+podman import --quiet /run/pack.tar localhost/tensorrt-edge-llm:1 >&2
+podman save --quiet --format oci-archive --output /data/system/engine.oci localhost/tensorrt-edge-llm:1 >&2
+podman images --no-trunc --format '{{.ID}}'
+podman rmi --force localhost/tensorrt-edge-llm:1 >&2
+"""
+
+
+def test_container_image_from_a_file(device: Device) -> str:
+    box = device.box
+    image = box.inside("sh", "-e", "-c", PACK).stdout.strip()
+    assert re.fullmatch("sha256:[0-9a-f]{64}", image), image
+    here = "export CONTAINERS_STORAGE_CONF=/usr/lib/thox/containers-storage.conf; podman images --no-trunc --format '{{.ID}} {{.Digest}}'"
+    assert box.inside("sh", "-c", here).stdout == ""
+
+    def load(name: str) -> str:
+        box.write("/etc/thox/tensorrt-llm.conf", f"TENSORRT_LLM_IMAGE={name}\nTENSORRT_LLM_ARCHIVE=/data/system/engine.oci\n")
+        box.inside("systemctl", "restart", "thox-tensorrt-image.service", check=False)
+        return box.show("thox-tensorrt-image.service", "Result")
+
+    # The unit has no network, and podman runs in what the unit leaves it.
+    assert load(f"sha256:{'0' * 64}") == "exit-code", "another image than the one that was tested"
+    assert load(image) == "success", box.inside("journalctl", "-u", "thox-tensorrt-image.service", "--no-pager", "-n", "20").stdout
+    found = box.inside("sh", "-c", here).stdout.split()
+    assert found[0] == image, found
+    assert load(f"localhost/tensorrt-edge-llm@{found[1]}") == "success"
+    box.inside("rm", "/etc/thox/tensorrt-llm.conf")
+    return "by its id and by its digest, and no other"
+
+
 TESTS: list[Callable[[Device], str]] = [value for name, value in list(globals().items()) if name.startswith("test_")]
 
 
