@@ -129,14 +129,14 @@ class Device:
         self.disk = folder / "disk"
         self.disk.mkdir()
         self.board = Board(folder / "board")
+        self.options = ["--volatile=state", f"--bind={self.disk}:/mnt/disk", f"--bind={self.board.folder}:/mnt/board"]
         (self.root / "usr/sbin/nvbootctrl").write_text(self.board.program.read_text())
         (self.root / "usr/sbin/nvbootctrl").chmod(0o755)
         self.box = self.boot()
 
     def boot(self):
-        options = ["--volatile=state", f"--bind={self.disk}:/mnt/disk", f"--bind={self.board.folder}:/mnt/board"]
         self.board.boot()
-        self.box = Box(self.root, *options)
+        self.box = Box(self.root, *self.options)
         until("thoxd answers", 60, answers)
         return self.box
 
@@ -285,6 +285,22 @@ def test_ssh_only_with_a_key(device: Device) -> str:
     assert not is_open()
     (device.disk / "system/ssh/authorized_keys").write_text("")
     return "closed, open with a key, closed"
+
+
+def test_a_disk_that_is_gone(device: Device) -> str:
+    device.box.end()
+    mount = device.root / "etc/systemd/system/data.mount"
+    mount.write_text(STANDS_IN["data.mount"].replace("/mnt/disk", "/mnt/nothing"))
+    box = device.box = Box(device.root, *device.options)
+    start = time.monotonic()
+    until("it starts again", 120, lambda: box.nspawn.poll() is not None)
+    mount.write_text(STANDS_IN["data.mount"])
+    box.end()
+    box.console.seek(0)
+    said = box.console.read()
+    assert "thox: the device cannot start (above)" in said, said
+    device.boot()
+    return f"again after {time.monotonic() - start:.0f} s, and not a password that does not exist"
 
 
 def test_engines_environment(device: Device) -> str:

@@ -17,6 +17,7 @@ INSTALLED: list[tuple[str, str, int]] = [
     ("systemd/*.slice", f"{UNITS}/", 0o644),
     ("systemd/*.mount", f"{UNITS}/", 0o644),
     ("systemd/thoxd.service.d/*.conf", f"{UNITS}/thoxd.service.d/", 0o644),
+    ("systemd/emergency.service.d/*.conf", f"{UNITS}/emergency.service.d/", 0o644),
     ("systemd/sshd.socket.d/*.conf", f"{UNITS}/sshd.socket.d/", 0o644),
     ("systemd/journald.conf.d/*.conf", "usr/lib/systemd/journald.conf.d/", 0o644),
     ("systemd/system.conf.d/*.conf", "usr/lib/systemd/system.conf.d/", 0o644),
