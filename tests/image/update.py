@@ -1,6 +1,6 @@
 """A real RAUC takes real bundles on a real dm-verity, with the image's system.conf, its backend for nvbootctrl and its
 post-install handler: in a small virtual machine, since a container has no device-mapper. Its root is a folder of programs
-in memory; its disk has the two slots and the data partition by their labels.
+in memory; its disks are the two slots and the data partition, by their labels.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ PROGRAMS = (
     "sh dash rauc dbus-daemon mount umount mountpoint od awk sed tr mktemp sync timeout cat cp mv rm mkdir rmdir ln ls "
     "sleep dirname basename printf chattr cmp head touch readlink date kmod losetup grep env sha256sum cut poweroff"
 ).split()
-# 20 s on a quiet machine without hardware virtualisation.
-LIMIT = 400
+# Without hardware virtualisation, on a core that is shared with others: minutes.
+LIMIT = 900
 
 # What the machine does, in its own words on the serial line. Lines that begin with = are read by the test.
 INIT = r"""#!/bin/sh
@@ -37,13 +37,14 @@ for try in 1 2 3 4 5 6 7 8 9 10; do [ -e /dev/vdc ] && break; sleep 1; done
 mkdir -p /dev/disk/by-partlabel /run/dbus
 ln -s /dev/vda /dev/disk/by-partlabel/APP
 ln -s /dev/vdb /dev/disk/by-partlabel/APP_b
-ln -s /dev/vdc /dev/disk/by-partlabel/UDA
-mount /dev/disk/by-partlabel/UDA /data
+ln -s /dev/vdc /dev/disk/by-partlabel/data
+mount /dev/disk/by-partlabel/data /data
 dbus-daemon --system --fork
 rauc service >/run/rauc.log 2>&1 &
+service=$!
 for try in 1 2 3 4 5 6 7 8 9 10; do rauc status >/dev/null 2>&1 && break; sleep 1; done
 state() {
-    echo "=$1 current=$(cat $BOARD/current) active=$(cat $BOARD/active) $(rauc status --output-format=shell | tr '\n' ' ' | grep -o 'RAUC_BOOT_STATUS_[0-9]=[a-z]*\|RAUC_SYSTEM_BOOTED_BOOTNAME=[A-Z]' | tr '\n' ' ')"
+    echo "=$1 current=$(cat $BOARD/current) active=$(cat $BOARD/active) $(rauc status --output-format=shell | grep -o "^RAUC_[A-Z_]*BOOT[A-Z_0-9]*='[^']*'" | tr '\n' ' ')"
 }
 marker() {
     mkdir -p /run/look && mount -o ro "/dev/disk/by-partlabel/$1" /run/look && cat /run/look/version && umount /run/look
@@ -62,7 +63,7 @@ echo "=trial $(cat /data/system/update-trial | tr '\n' ' ')"
 state after
 # The firmware boots what was made primary.
 cp $BOARD/active $BOARD/current
-kill %1; wait
+kill "$service"; wait "$service"
 rauc service >/run/rauc2.log 2>&1 &
 for try in 1 2 3 4 5 6 7 8 9 10; do rauc status >/dev/null 2>&1 && break; sleep 1; done
 state booted
@@ -188,8 +189,8 @@ def slot(folder: Path, version: str) -> Path:
     content.mkdir()
     (content / "version").write_text(version)
     # So that a bundle is more than a block.
-    (content / "weight").write_bytes(os.urandom(4 << 20))
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", content, image, "16M"], check=True, stdout=subprocess.DEVNULL)
+    (content / "weight").write_bytes(os.urandom(2 << 20))
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", content, image, "8M"], check=True, stdout=subprocess.DEVNULL)
     return image
 
 
@@ -215,7 +216,7 @@ def data(folder: Path) -> Path:
     Board(content / "board")
     (content / "system").mkdir()
     shutil.copytree(folder / "bundles", content / "bundles")
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", content, image, "192M"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", content, image, "64M"], check=True, stdout=subprocess.DEVNULL)
     return image
 
 
@@ -246,15 +247,15 @@ def main() -> int:
         bundle(folder, "older-slot", older)
         corrupt = bundle(folder, "corrupt", new)
         with corrupt.open("r+b") as file:
-            file.seek(3 << 20)
+            file.seek(1 << 20)
             file.write(b"\xff" * 4096)
         other = folder / "other.ext4"
-        other.write_bytes(bytes(16 << 20))
+        other.write_bytes(bytes(8 << 20))
         (folder / "initrd").write_bytes(archive(root))
         drives = [word for image in (old, other, data(folder)) for word in ("-drive", f"file={image},format=raw,if=virtio,cache=unsafe")]
         serial = folder / "serial"
         machine = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024", "-smp", "1", "-display", "none", "-serial", f"file:{serial}", "-no-reboot",
+            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-smp", "1", "-display", "none", "-serial", f"file:{serial}", "-no-reboot",
              "-nic", "none", "-kernel", system / "vmlinuz", "-initrd", folder / "initrd",
              "-append", "console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init",
              *drives],
@@ -284,16 +285,18 @@ def judge(said: str) -> None:
         return found[0]
 
     assert "=end" in said, "the machine did not come to its end"
-    assert "BOOTED_BOOTNAME=A" in line("before")
-    for refused in ("foreign", "plain", "other-board", "corrupt"):
+    assert "='A'" in line("before"), line("before")
+    for refused, why in (("foreign", "signature"), ("plain", "format"), ("other-board", "ompatible"), ("corrupt", "Input/output error")):
         told = line(f"installed {refused} ")
+        reason = re.search(rf"^=installed {refused} .*?LastError: (.*?)$", said.replace("\r", ""), re.M | re.S)
+        assert reason and why in reason[1], f"{refused} is refused for {reason and reason[1]}"
         assert "status=0" not in told and "primary=0" in told and "A=1.0" in told, told
     assert "=trial early" not in said
     told = line("installed good ")
     assert "status=0" in told and "primary=1" in told and "A=1.0" in told and "B=2.0" in told, told
     assert "BOOTNAME=B BASELINE=silent" in line("trial")
     assert "active=1" in line("after")
-    assert "BOOTED_BOOTNAME=B" in line("booted")
+    assert "='B'" in line("booted"), line("booted")
     assert line("verified") != "=verified 0"
     told = line("installed older-slot ")
     assert "status=0" in told and "primary=0" in told and "A=1.5" in told, told
