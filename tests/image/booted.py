@@ -153,6 +153,8 @@ def test_first_boot(device: Device) -> str:
     assert state() == "running", failed
     cycles = box.inside("journalctl", "-b", "--no-pager", "-g", "ordering cycle", check=False).stdout
     assert "ordering cycle" not in cycles, cycles
+    unknown = box.inside("journalctl", "-b", "--no-pager", "-g", "Unknown (key|section)|Failed to parse", check=False).stdout
+    assert "thox" not in unknown, unknown
     assert not [line for line in box.inside("findmnt", "-n", "-o", "OPTIONS", "/").stdout.split(",") if line == "rw"]
     for place, mode, owner in (("/var/lib/thox", "700", "thox"), ("/var/lib/ollama", "700", "ollama"),
                                ("/etc/thox/config.d", "1775", "root")):  # fmt: skip

@@ -57,6 +57,7 @@ install() {
 cat /proc/devices | grep device-mapper
 state before
 for bundle in foreign plain other-board corrupt; do install $bundle; done
+state half-written
 [ -e /data/system/update-trial ] && echo "=trial early"
 install good
 echo "=trial $(cat /data/system/update-trial | tr '\n' ' ')"
@@ -291,6 +292,7 @@ def judge(said: str) -> None:
         reason = re.search(rf"^=installed {refused} .*?LastError: (.*?)$", said.replace("\r", ""), re.M | re.S)
         assert reason and why in reason[1], f"{refused} is refused for {reason and reason[1]}"
         assert "status=0" not in told and "primary=0" in told and "A=1.0" in told, told
+    assert "RAUC_SLOT_BOOT_STATUS_1='bad'" in line("half-written"), "what was written by half is not to be booted"
     assert "=trial early" not in said
     told = line("installed good ")
     assert "status=0" in told and "primary=1" in told and "A=1.0" in told and "B=2.0" in told, told
