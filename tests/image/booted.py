@@ -364,7 +364,14 @@ def test_quadlet(device: Device) -> str:
     for name, value in (("Slice", "thox-engines.slice"), ("OOMScoreAdjust", "600"), ("ConditionResult", "no")):
         assert box.show("tensorrt-llm@qwen.service", name) == value, name
     assert "network-online" not in box.show("tensorrt-llm@qwen.service", "After")
-    return "one command line, checked word by word"
+    # On JetPack 6 the other one has this one's name.
+    other = (ROOT / "systemd/tensorrt-llm-jetpack6@.container").read_text()
+    box.write("/run/jetpack6/tensorrt-llm@.container", other)
+    dry = box.inside("env", "QUADLET_UNIT_DIRS=/run/jetpack6", "/usr/libexec/podman/quadlet", "-dryrun").stdout
+    for word in ("--pull never", "--cap-drop all", "--read-only", "--user 960:960", "no-new-privileges", "nvidia.com/gpu=all",
+                 "--host 127.0.0.1", "openai_server.py", "Slice=thox-engines.slice"):  # fmt: skip
+        assert word in dry, (word, dry)
+    return "both command lines, word by word"
 
 
 PACK = """

@@ -64,7 +64,7 @@ echo "=trial $(cat /data/system/update-trial | tr '\n' ' ')"
 state after
 # The firmware boots what was made primary.
 cp $BOARD/active $BOARD/current
-kill "$service"; wait "$service"
+kill -KILL "$service"
 rauc service >/run/rauc2.log 2>&1 &
 for try in 1 2 3 4 5 6 7 8 9 10; do rauc status >/dev/null 2>&1 && break; sleep 1; done
 state booted
