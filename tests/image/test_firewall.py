@@ -1,5 +1,5 @@
 """Which ports are open, from a neighbour's place on a real network: config/nftables/thox.nft. Needs root, and nft of the
-container's system (booted.py makes it)."""
+container's system (device.py makes it)."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from booted import base, booted
+from device import base, booted
 from stage import ROOT
 
 OPEN = [8080, 8443]

@@ -114,7 +114,7 @@ class Cdi(Stage):
             (dev / name).parent.mkdir(parents=True, exist_ok=True)
             (dev / name).write_text("")
             os.chown(dev / name, 0, group)
-        self.double("nvidia-ctk", f'for word; do case $word in --output=*) echo cdiVersion: 0.5.0 >"${{word#--output=}}" ;; esac; done')
+        self.double("nvidia-ctk", 'for word; do case $word in --output=*) echo cdiVersion: 0.5.0 >"${word#--output=}" ;; esac; done')
         passthrough = self.folder / "passthrough"
         passthrough.mkdir()
         done = self.run_script(

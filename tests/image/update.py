@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import booted
 import layout
 from board import Board
+from device import authority, base, booted
 
 MODULES = ["virtio_pci", "virtio_blk", "ext4", "squashfs", "loop", "dm_mod", "dm_verity"]
 PROGRAMS = (
@@ -83,19 +83,19 @@ sleep 60
 
 def kernel() -> Path:
     """Debian's kernel and its modules, fetched once."""
-    folder = booted.booted.CACHE / f"image-kernel-{booted.booted.SUITE}-1"
+    folder = booted.CACHE / f"image-kernel-{booted.SUITE}-1"
     if folder.is_dir():
         return folder
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         work = Path(name)
-        root = booted.base()
+        root = base()
         fetch = ("cd /fetch && apt-get update -qq && name=$(apt-cache depends linux-image-cloud-amd64 | grep -o 'linux-image-[0-9].*') "
                  "&& apt-get download -q $name")  # fmt: skip
         inside = ["systemd-nspawn", "-q", "-D", root, "--volatile=overlay", "--register=no", "--keep-unit", "--pipe", f"--bind={work}:/fetch"]
         done = subprocess.run([*inside, "sh", "-c", fetch], text=True, capture_output=True, check=False)
         packages = list(work.glob("*.deb"))
         if not packages:
-            raise booted.booted.Skip(f"no kernel can be fetched: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+            raise booted.Skip(f"no kernel can be fetched: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
         subprocess.run(["dpkg", "-x", packages[0], work / "x"], check=True)
         half = folder.with_name(f"{folder.name}-half")
         shutil.rmtree(half, ignore_errors=True)
@@ -147,7 +147,7 @@ def archive(root: Path) -> bytes:
 
 def memory_root(folder: Path, keys: Path) -> Path:
     """The root that lives in memory: the programs with what they are linked to, and the image's files."""
-    source, root = booted.base(), folder / "memory"
+    source, root = base(), folder / "memory"
     for name in ("usr/bin", "usr/lib", "usr/lib64", "etc", "modules", "proc", "sys", "dev", "run", "tmp", "data", "var"):
         (root / name).mkdir(parents=True)
     for link, target in (("bin", "usr/bin"), ("sbin", "usr/bin"), ("usr/sbin", "bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("var/run", "/run")):
@@ -204,8 +204,8 @@ def bundle(folder: Path, name: str, image: Path, key: str = "release", form: str
     )
     out = folder / "bundles" / f"{name}.raucb"
     out.parent.mkdir(exist_ok=True)
-    inside = ["systemd-nspawn", "-q", "-D", booted.base(), "--volatile=overlay", "--register=no", "--keep-unit", "--pipe", f"--bind={folder}:/work"]
-    command = ["rauc", f"--cert=/work/keys/{key}.crt", f"--key=/work/keys/{key}.key", "bundle", f"/work/{source.name}", f"/work/bundles/{out.name}"]
+    inside = ["systemd-nspawn", "-q", "-D", base(), "--volatile=overlay", "--register=no", "--keep-unit", "--pipe", f"--bind={folder}:/made"]
+    command = ["rauc", f"--cert=/made/keys/{key}.crt", f"--key=/made/keys/{key}.key", "bundle", f"/made/{source.name}", f"/made/bundles/{out.name}"]
     done = subprocess.run([*inside, *command], text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
@@ -223,14 +223,14 @@ def data(folder: Path) -> Path:
 
 def main() -> int:
     if os.geteuid() != 0:
-        raise booted.booted.Skip("it takes root to make a bundle's file systems")
+        raise booted.Skip("it takes root to make a bundle's file systems")
     if not shutil.which("qemu-system-x86_64"):
-        raise booted.booted.Skip("qemu-system-x86_64 is not installed (Debian: qemu-system-x86)")
+        raise booted.Skip("qemu-system-x86_64 is not installed (Debian: qemu-system-x86)")
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="thox-update-", dir="/var/tmp") as name:
         folder = Path(name)
         system = kernel()
-        booted.authority(folder / "keys")
+        authority(folder / "keys")
         root = memory_root(folder, folder / "keys")
         modules = in_order(system / "modules")
         for module, content in modules.items():
@@ -307,6 +307,6 @@ def judge(said: str) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except booted.booted.Skip as reason:
+    except booted.Skip as reason:
         print(f"tests/image: skipped, {reason}", file=sys.stderr)
-        sys.exit(booted.booted.SKIPPED)
+        sys.exit(booted.SKIPPED)
