@@ -1,0 +1,310 @@
+"""The image's system under a real systemd: its boots, its identity, its update's end, its reset, its units."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Callable
+
+import layout
+from device import ROOT, STANDS_IN, Box, Device, answers, booted, until
+
+get = booted.get
+
+
+def test_first_boot(device: Device) -> str:
+    box = device.box
+    state = lambda: box.inside("systemctl", "is-system-running", check=False).stdout.strip()  # noqa: E731
+    until("the boot is over", 120, lambda: state() not in ("starting", "initializing"))
+    failed = box.inside("systemctl", "--failed", "--no-legend", "--plain").stdout
+    assert state() == "running", failed
+    cycles = box.inside("journalctl", "-b", "--no-pager", "-g", "ordering cycle", check=False).stdout
+    assert "ordering cycle" not in cycles, cycles
+    unknown = box.inside("journalctl", "-b", "--no-pager", "-g", "Unknown (key|section)|Failed to parse", check=False).stdout
+    assert "thox" not in unknown, unknown
+    assert not [line for line in box.inside("findmnt", "-n", "-o", "OPTIONS", "/").stdout.split(",") if line == "rw"]
+    for place, mode, owner in (("/var/lib/thox", "700", "thox"), ("/var/lib/ollama", "700", "ollama"),
+                               ("/etc/thox/config.d", "1775", "root")):  # fmt: skip
+        found = box.inside("stat", "-c", "%a %U", place).stdout.split()
+        assert found == [mode, owner], (place, found)
+    assert box.show("thox-reset.service", "ConditionResult") == "no"
+    return f"{time.monotonic() - box.began:.1f} s to a whole system"
+
+
+def test_models_are_fetched_once(device: Device) -> str:
+    done = device.disk / "system/provisioned"
+    until("the device has its models", 60, done.exists)
+    said = device.box.inside("journalctl", "-u", "thox-provision.service", "--no-pager").stdout
+    device.again()
+    until("the boot is over", 60, lambda: device.box.show("multi-user.target", "ActiveState") == "active")
+    assert device.box.show("thox-provision.service", "ConditionResult") == "no"
+    assert said.count("thoxd fetches") == 2, said
+    return "two downloads by thoxd, none at the next boot"
+
+
+def test_who_it_is_stays(device: Device) -> str:
+    def facts() -> list[str]:
+        box = device.box
+        until("thoxd answers", 60, answers)
+        name = json.loads(get("/thox/v1/status")[1])
+        return [
+            box.inside("cat", "/etc/machine-id").stdout,
+            box.inside("cat", "/run/ssh/ssh_host_ed25519_key.pub").stdout,
+            json.dumps({key: name[key] for key in sorted(name) if key in ("id", "device", "hostname")}),
+        ]
+
+    before = facts()
+    assert re.fullmatch("[0-9a-f]{32}\n", before[0]), before
+    device.again()
+    assert facts() == before
+    # What was said before the id was put in place is in the same journal as what came after.
+    lines = device.box.inside("journalctl", "--no-pager", "-o", "short-monotonic").stdout
+    assert "systemd-journald" in lines and "thoxd" in lines and "Reached target" in lines, lines[:2000]
+    return before[0][:8] + "… over two boots"
+
+
+def test_an_ordinary_boot_is_confirmed(device: Device) -> str:
+    calls = device.board.folder / "calls"
+    before = calls.read_text()
+    device.again()
+    until("RAUC has marked the slot", 90, lambda: calls.read_text().count("verify") > before.count("verify"))
+    said = device.box.inside("rauc", "status", "--output-format=json").stdout
+    status = json.loads(said)
+    assert status["booted"] == "A" and status["compatible"] == layout.COMPATIBLE, said
+    assert device.board.read("RootfsRetryCountA") == 3, "all tries are there again"
+    return "rauc status mark-good, nvbootctrl verify"
+
+
+def test_a_trial_with_a_dead_engine_goes_back(device: Device) -> str:
+    device.box.end()
+    (device.disk / "system/update-trial").write_text("BOOTNAME=B\nBASELINE=answers\n")
+    device.board.active = 1
+    overrides = device.root / "etc/systemd/system"
+    (overrides / "ollama.service.d/zz-dead.conf").write_text("[Service]\nExecStart=\nExecStart=/bin/false\nRestart=no\n")
+    (overrides / "thox-commit.service.d/soon.conf").write_text("[Service]\nEnvironment=THOX_COMMIT_DEADLINE=15 THOX_COMMIT_PAUSE=1\n")
+    start = time.monotonic()
+    device.boot()
+    until("it reboots", 120, lambda: device.box.nspawn.poll() is not None)
+    took = time.monotonic() - start
+    (overrides / "ollama.service.d/zz-dead.conf").unlink()
+    (overrides / "thox-commit.service.d/soon.conf").unlink()
+    assert device.board.active == 0 and not device.board.is_bootable("B")
+    evidence = (device.disk / "system/update-failed").read_text()
+    assert "SLOT=B" in evidence and "gives no answer" in evidence and "ollama" in evidence, evidence[:500]
+    device.box.end()
+    device.boot()
+    until("the trial is over", 90, lambda: not (device.disk / "system/update-trial").exists())
+    assert device.board.current == 0
+    return f"back on A {took:.0f} s after the boot of B"
+
+
+def test_a_trial_that_works_is_kept(device: Device) -> str:
+    device.box.end()
+    (device.disk / "system/update-trial").write_text("BOOTNAME=B\nBASELINE=answers\n")
+    device.board.write("RootfsStatusSlotB", 0)
+    device.board.active = 1
+    (device.root / "etc/systemd/system/thox-commit.service.d/soon.conf").write_text("[Service]\nEnvironment=THOX_COMMIT_SOAK=3\n")
+    device.boot()
+    until("it is kept", 120, lambda: not (device.disk / "system/update-trial").exists())
+    assert device.board.read("RootfsRetryCountB") == 3 and device.board.is_bootable("B")
+    device.board.active = 0
+    return "a real answer, a soak, mark-good"
+
+
+def test_factory_reset(device: Device) -> str:
+    box = device.again()
+    before = box.inside("cat", "/etc/machine-id").stdout
+    box.control("POST", "/thox/v1/keys", {"name": "old", "scope": "inference"})
+    box.control("PUT", "/thox/v1/settings/limits.remote_requests_per_minute", {"value": 77})
+    (device.disk / "settings/ollama.conf").write_text("OLLAMA_CONTEXT_LENGTH=4096\n")
+    (device.disk / "ollama/models/blobs").mkdir(parents=True, exist_ok=True)
+    (device.disk / "ollama/models/blobs/sha256-x").write_text("weights")
+    name = json.loads(box.inside("curl", "-sS", "--unix-socket", "/run/thox/control.sock", "http://localhost/thox/v1/status").stdout)
+    done = box.inside("thox", "reset", "--yes", name["name"], check=False)
+    assert done.returncode == 0, done.stderr + json.dumps(name)
+    box = device.again()
+    until("the boot is over", 120, lambda: box.show("multi-user.target", "ActiveState") == "active")
+    assert box.inside("cat", "/etc/machine-id").stdout != before, "another device"
+    left = sorted(str(path.relative_to(device.disk)) for path in device.disk.rglob("*") if path.is_file())
+    assert not [path for path in left if "sha256-x" in path or "90-thox" in path or "ollama.conf" in path], left
+    assert not (device.disk / "thox/factory-reset").exists()
+    assert box.control("GET", "/thox/v1/keys")["data"] == []
+    assert box.inside("stat", "-c", "%a %G", "/etc/thox/config.d").stdout.split() == ["1775", "thox"]
+    assert box.control("PUT", "/thox/v1/settings/limits.remote_requests_per_minute", {"value": 78})["value"] == 78
+    assert box.show("thox-reset.service", "Result") == "success"
+    return "the system is the same, the device another"
+
+
+def test_ssh_only_with_a_key(device: Device) -> str:
+    box = device.box
+
+    def is_open() -> bool:
+        rules = box.inside("nft", "list", "set", "inet", "thox", "open_tcp").stdout
+        return bool(re.search(r"\b22\b", rules))
+
+    assert not is_open() and box.show("sshd.socket", "ActiveState") == "inactive"
+    (device.disk / "system/ssh/authorized_keys").write_text("ssh-ed25519 AAAA owner\n")
+    box = device.again()
+    assert box.show("sshd.socket", "ActiveState") == "active" and is_open()
+    box.inside("systemctl", "reload", "thox-firewall.service")
+    assert is_open(), "a firewall that is loaded again"
+    box.inside("systemctl", "restart", "thox-firewall.service")
+    until("it is open again", 10, is_open)
+    box.inside("systemctl", "stop", "sshd.socket")
+    assert not is_open()
+    (device.disk / "system/ssh/authorized_keys").write_text("")
+    return "closed, open with a key, closed"
+
+
+def test_a_disk_that_is_gone(device: Device) -> str:
+    device.box.end()
+    mount = device.root / "etc/systemd/system/data.mount"
+    mount.write_text(STANDS_IN["data.mount"].replace("/mnt/disk", "/mnt/nothing"))
+    box = device.box = Box(device.root, *device.options)
+    start = time.monotonic()
+    until("it starts again", 120, lambda: box.nspawn.poll() is not None)
+    mount.write_text(STANDS_IN["data.mount"])
+    box.end()
+    box.console.seek(0)
+    said = box.console.read()
+    assert "thox: the device cannot start (above)" in said, said
+    device.boot()
+    return f"again after {time.monotonic() - start:.0f} s, and not a password that does not exist"
+
+
+def test_engines_environment(device: Device) -> str:
+    box = device.box
+    until("the engine listens", 20, booted.engine_listens)
+
+    def environment() -> str:
+        pid = box.show("ollama.service", "MainPID")
+        return box.inside("cat", f"/proc/{pid}/environ").stdout.replace("\0", "\n")
+
+    own = environment()
+    assert "OLLAMA_HOST=127.0.0.1:11434" in own and "OLLAMA_KV_CACHE_TYPE=q8_0" in own, own
+    assert "OLLAMA_CONTEXT_LENGTH=16384" in own
+    box.inside("sh", "-c", "echo OLLAMA_CONTEXT_LENGTH=4096 >/etc/thox/ollama.conf")
+    box.inside("systemctl", "restart", "ollama.service")
+    until("the engine listens", 20, booted.engine_listens)
+    assert "OLLAMA_CONTEXT_LENGTH=4096" in environment(), "the owner's word counts more"
+    box.inside("rm", "/etc/thox/ollama.conf")
+    return "the image's, then the owner's"
+
+
+def test_units_are_well_formed(device: Device) -> str:
+    box = device.box
+    units = sorted({Path(place).name for _, place, _ in layout.files() if "/system/" in place and ".d/" not in place})
+    units = [unit.replace("@.", "@sda1.") for unit in units]
+    said = box.inside("systemd-analyze", "verify", "--man=no", *units, "/run/systemd/generator/tensorrt-llm@.service", check=False)
+    # This Debian's own, and what it has not.
+    wrong = [line for line in said.stderr.splitlines() if "thox" in line or "ollama" in line or "tensorrt" in line]
+    assert not wrong, wrong
+    rules = box.inside("udevadm", "verify", "/usr/lib/udev/rules.d/70-thox-gpu.rules", "/usr/lib/udev/rules.d/75-thox-led.rules",
+                       "/usr/lib/udev/rules.d/80-thox-usb.rules", check=False)  # fmt: skip
+    assert rules.returncode == 0, rules.stdout + rules.stderr
+    for name, most in BUDGETS.items():
+        score = box.inside("systemd-analyze", "security", "--no-pager", name).stdout.splitlines()[-1]
+        found = re.search(r"level for \S+ ([0-9.]+)", score)
+        assert found and float(found[1]) <= most, score
+    return f"{len(units)} units, {len(BUDGETS)} budgets"
+
+
+# systemd-analyze security, of systemd 257: as they are, so that nobody lets go of what was held.
+BUDGETS = {
+    "ollama.service": 1.4,
+    "thox-firstboot.service": 2.4,
+    "thox-firewall.service": 2.4,
+    "thox-provision.service": 2.4,
+    "thox-cdi.service": 1.7,
+    "thox-commit.service": 4.7,
+    "thox-usb-update@sda1.service": 4.3,
+    "thox-tensorrt-image.service": 5.4,
+}
+
+
+def test_quadlet(device: Device) -> str:
+    box = device.box
+    start = box.show("tensorrt-llm@qwen.service", "ExecStart")
+    for word in ("--pull never", "--cap-drop all", "--read-only", "--user 960:960", "no-new-privileges", "nvidia.com/gpu=all",
+                 "--host 127.0.0.1", "/data/tensorrt-llm/qwen/model:/model:ro", "${TENSORRT_LLM_IMAGE}"):  # fmt: skip
+        assert word in start, (word, start)
+    for name, value in (("Slice", "thox-engines.slice"), ("OOMScoreAdjust", "600"), ("ConditionResult", "no")):
+        assert box.show("tensorrt-llm@qwen.service", name) == value, name
+    assert "network-online" not in box.show("tensorrt-llm@qwen.service", "After")
+    # On JetPack 6 the other one has this one's name.
+    other = (ROOT / "systemd/tensorrt-llm-jetpack6@.container").read_text()
+    box.write("/run/jetpack6/tensorrt-llm@.container", other)
+    dry = box.inside("env", "QUADLET_UNIT_DIRS=/run/jetpack6", "/usr/libexec/podman/quadlet", "-dryrun").stdout
+    for word in ("--pull never", "--cap-drop all", "--read-only", "--user 960:960", "no-new-privileges", "nvidia.com/gpu=all",
+                 "--host 127.0.0.1", "openai_server.py", "Slice=thox-engines.slice"):  # fmt: skip
+        assert word in dry, (word, dry)
+    return "both command lines, word by word"
+
+
+PACK = """
+export CONTAINERS_STORAGE_CONF=/usr/lib/thox/containers-storage.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1
+mkdir -p /run/pack && echo hello >/run/pack/hello && tar -C /run/pack -cf /run/pack.tar hello
+podman import --quiet /run/pack.tar localhost/tensorrt-edge-llm:1 >&2
+podman save --quiet --format oci-archive --output /data/system/engine.oci localhost/tensorrt-edge-llm:1 >&2
+podman images --no-trunc --format '{{.ID}}'
+podman rmi --force localhost/tensorrt-edge-llm:1 >&2
+"""
+
+
+def test_container_image_from_a_file(device: Device) -> str:
+    box = device.box
+    image = box.inside("sh", "-e", "-c", PACK).stdout.strip()
+    assert re.fullmatch("sha256:[0-9a-f]{64}", image), image
+    here = "export CONTAINERS_STORAGE_CONF=/usr/lib/thox/containers-storage.conf; podman images --no-trunc --format '{{.ID}} {{.Digest}}'"
+    assert box.inside("sh", "-c", here).stdout == ""
+
+    def load(name: str) -> str:
+        box.write("/etc/thox/tensorrt-llm.conf", f"TENSORRT_LLM_IMAGE={name}\nTENSORRT_LLM_ARCHIVE=/data/system/engine.oci\n")
+        box.inside("systemctl", "restart", "thox-tensorrt-image.service", check=False)
+        return box.show("thox-tensorrt-image.service", "Result")
+
+    # The unit has no network, and podman runs in what the unit leaves it.
+    assert load(f"sha256:{'0' * 64}") == "exit-code", "another image than the one that was tested"
+    assert load(image) == "success", box.inside("journalctl", "-u", "thox-tensorrt-image.service", "--no-pager", "-n", "20").stdout
+    found = box.inside("sh", "-c", here).stdout.split()
+    assert found[0] == image, found
+    assert load(f"localhost/tensorrt-edge-llm@{found[1]}") == "success"
+    box.inside("rm", "/etc/thox/tensorrt-llm.conf")
+    return "by its id and by its digest, and no other"
+
+
+TESTS: list[Callable[[Device], str]] = [value for name, value in list(globals().items()) if name.startswith("test_")]
+
+
+def main() -> int:
+    chosen = [test for test in TESTS if not sys.argv[1:] or test.__name__.removeprefix("test_") in sys.argv[1:]]
+    if os.geteuid() != 0:
+        raise booted.Skip("it takes root to boot a container")
+    with tempfile.TemporaryDirectory(prefix="thox-image-", dir="/var/tmp") as folder:
+        device = Device(Path(folder))
+        try:
+            for test in chosen:
+                start = time.monotonic()
+                note = test(device)
+                name = test.__name__.removeprefix("test_").replace("_", " ")
+                print(f"ok {time.monotonic() - start:5.1f} s  {name}: {note}", flush=True)
+        except BaseException:
+            print(device.box.said(), file=sys.stderr)
+            print(device.box.inside("journalctl", "--no-pager", "-n", "80", check=False).stdout, file=sys.stderr)
+            raise
+        finally:
+            device.box.end()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except booted.Skip as reason:
+        print(f"tests/image: skipped, {reason}", file=sys.stderr)
+        sys.exit(booted.SKIPPED)
