@@ -1,0 +1,26 @@
+SUMMARY = "What makes a board a Thox device: first boot, claim code, factory reset, log, watchdog, clock, LED, sticks"
+
+THOX_FILES = "\
+    config/libexec/thox-firstboot=${nonarch_libdir}/thox/libexec/thox-firstboot;0755 \
+    config/libexec/thox-led=${nonarch_libdir}/thox/libexec/thox-led;0755 \
+    config/libexec/thox-usb-update=${nonarch_libdir}/thox/libexec/thox-usb-update;0755 \
+    systemd/factory-reset=${nonarch_libdir}/thox/factory-reset;0755 \
+    systemd/journald.conf.d/thox.conf=${nonarch_libdir}/systemd/journald.conf.d/thox.conf \
+    systemd/system.conf.d/thox.conf=${nonarch_libdir}/systemd/system.conf.d/thox.conf \
+    systemd/thox-claim-code.service=${systemd_system_unitdir}/thox-claim-code.service \
+    systemd/thox-firstboot.service=${systemd_system_unitdir}/thox-firstboot.service \
+    systemd/thox-reset.service=${systemd_system_unitdir}/thox-reset.service \
+    systemd/thox-usb-update@.service=${systemd_system_unitdir}/thox-usb-update@.service \
+    systemd/thoxd.service.d/image.conf=${systemd_system_unitdir}/thoxd.service.d/image.conf \
+    systemd/timesyncd.conf.d/thox.conf=${nonarch_libdir}/systemd/timesyncd.conf.d/thox.conf \
+"
+inherit systemd thox-system
+
+# thox-usb-update@.service is started by udev/80-thox-usb.rules.
+SYSTEMD_SERVICE:${PN} = "\
+    thox-claim-code.service \
+    thox-firstboot.service \
+    thox-reset.service \
+"
+
+RDEPENDS:${PN} = "openssh-keygen thox-data thox-udev thoxd util-linux-blkid"

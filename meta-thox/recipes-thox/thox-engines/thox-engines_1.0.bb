@@ -1,0 +1,22 @@
+SUMMARY = "What the engines of a Thox device have in common: users, memory, another try"
+
+THOX_FILES = "\
+    systemd/sysusers.d/thox-engines.conf=${nonarch_libdir}/sysusers.d/thox-engines.conf \
+    systemd/thox-engines-retry.service=${systemd_system_unitdir}/thox-engines-retry.service \
+    systemd/thox-engines-retry.timer=${systemd_system_unitdir}/thox-engines-retry.timer \
+    systemd/thox-engines.slice=${systemd_system_unitdir}/thox-engines.slice \
+    systemd/tmpfiles.d/thox-engines.conf=${nonarch_libdir}/tmpfiles.d/thox-engines.conf \
+"
+inherit systemd thox-system useradd
+
+USERADD_PACKAGES = "${PN}"
+# As systemd/sysusers.d/thox-engines.conf says: on a read-only root nobody can be added at boot.
+USERADD_PARAM:${PN} = "\
+    --system --no-create-home --home-dir /var/lib/ollama --shell ${sbindir}/nologin --comment Ollama --user-group ollama; \
+    --system --no-create-home --home-dir /data/tensorrt-llm --shell ${sbindir}/nologin --comment 'TensorRT engine' \
+    --uid 960 --user-group tensorrt \
+"
+
+SYSTEMD_SERVICE:${PN} = "thox-engines-retry.timer"
+
+RDEPENDS:${PN} = "thox-data thox-udev"

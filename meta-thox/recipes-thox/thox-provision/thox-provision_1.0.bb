@@ -1,0 +1,12 @@
+SUMMARY = "The first models of a Thox device: those that its image carries, or a download at the first boot"
+
+THOX_FILES = "\
+    config/libexec/thox-provision=${nonarch_libdir}/thox/libexec/thox-provision;0755 \
+    config/provision.conf=${nonarch_libdir}/thox/provision.conf \
+    systemd/thox-provision.service=${systemd_system_unitdir}/thox-provision.service \
+"
+inherit systemd thox-system
+
+SYSTEMD_SERVICE:${PN} = "thox-provision.service"
+
+RDEPENDS:${PN} = "ollama thox thox-device"

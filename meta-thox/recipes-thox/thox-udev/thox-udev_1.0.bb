@@ -1,0 +1,12 @@
+SUMMARY = "Rules for the GPU, the status LED and update sticks"
+
+THOX_FILES = "\
+    udev/70-thox-gpu.rules=${nonarch_base_libdir}/udev/rules.d/70-thox-gpu.rules \
+    udev/75-thox-led.rules=${nonarch_base_libdir}/udev/rules.d/75-thox-led.rules \
+    udev/80-thox-usb.rules=${nonarch_base_libdir}/udev/rules.d/80-thox-usb.rules \
+"
+inherit thox-system
+
+FILES:${PN} += "${nonarch_base_libdir}/udev"
+# The groups that the rules name.
+RDEPENDS:${PN} = "udev thoxd"
