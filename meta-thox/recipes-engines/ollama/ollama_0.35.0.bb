@@ -13,7 +13,7 @@ SRC_URI[sha256sum] = "cb627d332b1fe5055bd5485ca10d595da8429e447648209e375390ec3b
 
 UPSTREAM_CHECK_URI = "https://github.com/ollama/ollama/releases"
 
-inherit systemd thox-files
+inherit systemd thox_files
 
 S = "${UNPACKDIR}/${BP}"
 

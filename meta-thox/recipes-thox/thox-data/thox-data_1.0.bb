@@ -12,7 +12,7 @@ SRC_URI += "\
     file://50-thox-data.conf \
     file://partition.conf \
 "
-inherit systemd thox-system
+inherit systemd thox_system
 
 do_install:append() {
     install -D -m 0644 ${UNPACKDIR}/50-thox-data.conf ${D}${nonarch_libdir}/repart.d/50-thox-data.conf

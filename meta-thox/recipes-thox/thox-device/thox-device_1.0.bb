@@ -14,7 +14,7 @@ THOX_FILES = "\
     systemd/thoxd.service.d/image.conf=${systemd_system_unitdir}/thoxd.service.d/image.conf \
     systemd/timesyncd.conf.d/thox.conf=${nonarch_libdir}/systemd/timesyncd.conf.d/thox.conf \
 "
-inherit systemd thox-system
+inherit systemd thox_system
 
 # thox-usb-update@.service is started by udev/80-thox-usb.rules.
 SYSTEMD_SERVICE:${PN} = "\

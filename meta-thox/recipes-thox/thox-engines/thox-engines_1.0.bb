@@ -7,7 +7,7 @@ THOX_FILES = "\
     systemd/thox-engines.slice=${systemd_system_unitdir}/thox-engines.slice \
     systemd/tmpfiles.d/thox-engines.conf=${nonarch_libdir}/tmpfiles.d/thox-engines.conf \
 "
-inherit systemd thox-system useradd
+inherit systemd thox_system useradd
 
 USERADD_PACKAGES = "${PN}"
 # As systemd/sysusers.d/thox-engines.conf says: on a read-only root nobody can be added at boot.

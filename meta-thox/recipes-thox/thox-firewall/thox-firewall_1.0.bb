@@ -6,7 +6,7 @@ THOX_FILES = "\
     config/nftables/thox.nft=${nonarch_libdir}/thox/thox.nft \
     systemd/thox-firewall.service=${systemd_system_unitdir}/thox-firewall.service \
 "
-inherit systemd thox-system
+inherit systemd thox_system
 
 SYSTEMD_SERVICE:${PN} = "thox-firewall.service"
 

@@ -5,7 +5,7 @@ THOX_FILES = "\
     config/provision.conf=${nonarch_libdir}/thox/provision.conf \
     systemd/thox-provision.service=${systemd_system_unitdir}/thox-provision.service \
 "
-inherit systemd thox-system
+inherit systemd thox_system
 
 SYSTEMD_SERVICE:${PN} = "thox-provision.service"
 

@@ -5,7 +5,7 @@ THOX_FILES = "\
     config/ssh/thox.conf=${sysconfdir}/ssh/sshd_config.d/thox.conf \
     systemd/sshd.socket.d/thox.conf=${systemd_system_unitdir}/sshd.socket.d/thox.conf \
 "
-inherit thox-system
+inherit thox_system
 
 SRC_URI += "${@'file://' + d.getVar('THOX_SSH_AUTHORIZED_KEYS') if d.getVar('THOX_SSH_AUTHORIZED_KEYS') else ''}"
 

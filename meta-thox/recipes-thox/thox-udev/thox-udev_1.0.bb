@@ -5,7 +5,7 @@ THOX_FILES = "\
     udev/75-thox-led.rules=${nonarch_base_libdir}/udev/rules.d/75-thox-led.rules \
     udev/80-thox-usb.rules=${nonarch_base_libdir}/udev/rules.d/80-thox-usb.rules \
 "
-inherit thox-system
+inherit thox_system
 
 FILES:${PN} += "${nonarch_base_libdir}/udev"
 # The groups that the rules name.

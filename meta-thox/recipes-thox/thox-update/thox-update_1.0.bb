@@ -6,7 +6,7 @@ THOX_FILES = "\
     config/libexec/thox-commit=${nonarch_libdir}/thox/libexec/thox-commit;0755 \
     systemd/thox-commit.service=${systemd_system_unitdir}/thox-commit.service \
 "
-inherit systemd thox-system
+inherit systemd thox_system
 
 SYSTEMD_SERVICE:${PN} = "thox-commit.service"
 

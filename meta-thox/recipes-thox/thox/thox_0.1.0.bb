@@ -23,7 +23,7 @@ SRC_URI = "\
 "
 require ${BPN}-crates.inc
 
-inherit cargo cargo-update-recipe-crates systemd useradd thox-files
+inherit cargo cargo-update-recipe-crates systemd useradd thox_files
 
 S = "${UNPACKDIR}/${BP}"
 

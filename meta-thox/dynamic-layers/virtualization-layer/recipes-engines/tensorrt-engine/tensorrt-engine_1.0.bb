@@ -12,7 +12,7 @@ THOX_FILES = "\
     systemd/thox-cdi.service=${systemd_system_unitdir}/thox-cdi.service \
     systemd/thox-tensorrt-image.service=${systemd_system_unitdir}/thox-tensorrt-image.service \
 "
-inherit features_check systemd thox-system
+inherit features_check systemd thox_system
 
 # The container's image as a file (podman save --format oci-archive) that the device's image carries, and its sha256.
 # Empty: somebody copies one to the device, and /etc/thox/tensorrt-llm.conf says where.

@@ -15,7 +15,7 @@ SRC_URI = "\
 
 S = "${UNPACKDIR}"
 
-inherit allarch thox-files
+inherit allarch thox_files
 
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
