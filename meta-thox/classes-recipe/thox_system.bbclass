@@ -1,6 +1,7 @@
 # A recipe that only installs files of the repository and builds nothing.
 
 HOMEPAGE ?= "https://github.com/thox-ai/thox"
+BUGTRACKER ?= "https://github.com/thox-ai/thox/issues"
 SECTION ?= "thox"
 LICENSE = "MIT | Apache-2.0"
 LIC_FILES_CHKSUM = "\
@@ -15,10 +16,12 @@ SRC_URI = "\
 
 S = "${UNPACKDIR}"
 
-inherit allarch thox_files
+inherit thox_files
+
+# Nothing is compiled.
+INHIBIT_DEFAULT_DEPS = "1"
 
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
 
-# A unit of systemd is all that most of them are.
-FILES:${PN}:append = " ${systemd_unitdir} ${nonarch_libdir} ${libexecdir}"
+FILES:${PN}:append = " ${nonarch_libdir} ${systemd_unitdir}"

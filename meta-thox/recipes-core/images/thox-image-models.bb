@@ -1,6 +1,6 @@
-SUMMARY = "The system of a Thox device with its first models, for one that never sees the Internet"
-DESCRIPTION = "As thox-image; thox-provision puts the models on /data at the first boot."
+SUMMARY = "The system of a Thox device that brings its first models"
+DESCRIPTION = "As thox-image, for a device that never sees the Internet: thox-provision puts the models on /data."
 
-require thox-image.bb
+require thox-image.inc
 
 IMAGE_INSTALL += "thox-models"

@@ -1,4 +1,6 @@
 SUMMARY = "Tools for those who develop a Thox device"
+DESCRIPTION = "To look at its processes, network, firmware variables and GPU."
+SECTION = "thox"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 inherit packagegroup
@@ -13,3 +15,5 @@ RDEPENDS:${PN} = "\
     tcpdump \
     tegra-tools-tegrastats \
 "
+
+COMPATIBLE_MACHINE = "(tegra)"

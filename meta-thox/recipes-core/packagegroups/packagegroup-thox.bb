@@ -1,4 +1,9 @@
-SUMMARY = "All of a Thox device: service, engines, updates, network"
+SUMMARY = "All of a Thox device"
+DESCRIPTION = "The service, the engines, the updates, and what makes the board a device on a network."
+SUMMARY:${PN}-engines = "What computes: Ollama, and TensorRT Edge-LLM where there are containers"
+SUMMARY:${PN}-system = "What makes it a device on a network"
+SUMMARY:${PN}-update = "Updates into the other slot, and of the bootloader"
+SECTION = "thox"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 inherit packagegroup
@@ -9,10 +14,6 @@ PACKAGES = "\
     ${PN}-system \
     ${PN}-update \
 "
-
-SUMMARY:${PN}-engines = "What computes: Ollama, and TensorRT Edge-LLM where there are containers"
-SUMMARY:${PN}-system = "What makes it a device on a network"
-SUMMARY:${PN}-update = "Updates into the other slot, and of the bootloader"
 
 RDEPENDS:${PN} = "\
     ${PN}-engines \
@@ -48,3 +49,5 @@ RDEPENDS:${PN}-update = "\
     tegra-uefi-capsules \
     thox-update \
 "
+
+COMPATIBLE_MACHINE = "(tegra)"

@@ -6,6 +6,7 @@ BUGTRACKER = "https://github.com/ollama/ollama/issues"
 SECTION = "thox"
 LICENSE = "MIT"
 # The archive has no licence file; upstream's is this one.
+# nooelint: oelint.var.licenseremotefile
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda2f7b4f302"
 
 SRC_URI = "https://github.com/ollama/ollama/releases/download/v${PV}/ollama-linux-arm64.tar.zst;subdir=${BP}"
@@ -19,6 +20,7 @@ S = "${UNPACKDIR}/${BP}"
 
 # In ${S} stand bin/ollama and lib/ollama; nothing is built.
 INHIBIT_DEFAULT_DEPS = "1"
+PACKAGE_ARCH = "${TEGRA_PKGARCH}"
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
 
@@ -42,7 +44,7 @@ FILES:${PN} += "${prefix}/lib/ollama ${nonarch_libdir} ${systemd_system_unitdir}
 
 # The GPU's driver, which it opens by name.
 RDEPENDS:${PN} = "tegra-libraries-cuda tegra-libraries-nvml thox-engines"
-# Built by others: stripped, with their own flags, and with a CUDA of its own that nobody else may link to.
+# nooelint: oelint.vars.insaneskip - built by others: stripped, with their own flags, and with a CUDA of its own that nobody else may link to.
 INSANE_SKIP:${PN} = "already-stripped dev-so file-rdeps ldflags libdir"
 EXCLUDE_FROM_SHLIBS = "1"
 INHIBIT_PACKAGE_DEBUG_SPLIT = "1"
@@ -50,3 +52,4 @@ INHIBIT_PACKAGE_STRIP = "1"
 INHIBIT_SYSROOT_STRIP = "1"
 
 COMPATIBLE_HOST = "aarch64.*-linux"
+COMPATIBLE_MACHINE = "(tegra)"

@@ -1,4 +1,4 @@
 # What updates, the firewall and containers need of the kernel.
-FILESEXTRAPATHS:prepend := "${THISDIR}/${PN}:"
+FILESEXTRAPATHS:prepend:thox := "${THISDIR}/${PN}:"
 
 SRC_URI:append:thox = " file://thox.cfg"

@@ -1,4 +1,4 @@
-SUMMARY = "The data partition: made at the first boot, mounted, and where the system's folders point"
+SUMMARY = "The data partition of a Thox device"
 DESCRIPTION = "systemd-repart makes it behind the two slots; it survives updates and is what a factory reset empties."
 
 THOX_FILES = "\

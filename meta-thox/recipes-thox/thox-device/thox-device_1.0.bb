@@ -1,4 +1,5 @@
-SUMMARY = "What makes a board a Thox device: first boot, claim code, factory reset, log, watchdog, clock, LED, sticks"
+SUMMARY = "What makes a board a Thox device"
+DESCRIPTION = "First boot, claim code, factory reset, journal, watchdog, clock, status LED, update sticks."
 
 THOX_FILES = "\
     config/libexec/thox-firstboot=${nonarch_libdir}/thox/libexec/thox-firstboot;0755 \

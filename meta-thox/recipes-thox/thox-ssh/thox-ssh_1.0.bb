@@ -23,4 +23,4 @@ do_install:append() {
 
 FILES:${PN} += "${datadir}/thox"
 CONFFILES:${PN} = "${sysconfdir}/ssh/sshd_config.d/thox.conf"
-RDEPENDS:${PN} = "openssh-sshd openssh-sftp-server nftables thox-firewall"
+RDEPENDS:${PN} = "nftables openssh-sftp-server openssh-sshd thox-firewall"

@@ -1,4 +1,5 @@
-SUMMARY = "Rules for the GPU, the status LED and update sticks"
+SUMMARY = "Rules for udev on a Thox device"
+DESCRIPTION = "Whose the GPU's nodes and the status LED are, and what happens with an update stick."
 
 THOX_FILES = "\
     udev/70-thox-gpu.rules=${nonarch_base_libdir}/udev/rules.d/70-thox-gpu.rules \
@@ -9,4 +10,4 @@ inherit thox_system
 
 FILES:${PN} += "${nonarch_base_libdir}/udev"
 # The groups that the rules name.
-RDEPENDS:${PN} = "udev thoxd"
+RDEPENDS:${PN} = "thoxd udev"

@@ -1,4 +1,5 @@
-SUMMARY = "Updates of a Thox device: RAUC's back-end for the two slots of a Jetson, and what confirms a slot"
+SUMMARY = "Updates of a Thox device"
+DESCRIPTION = "RAUC's back-end for the two slots of a Jetson, the bootloader's capsule, and what confirms a slot."
 
 THOX_FILES = "\
     config/rauc/nvbootctrl-backend=${nonarch_libdir}/thox/rauc/nvbootctrl-backend;0755 \
@@ -8,6 +9,10 @@ THOX_FILES = "\
 "
 inherit systemd thox_system
 
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+
 SYSTEMD_SERVICE:${PN} = "thox-commit.service"
 
 RDEPENDS:${PN} = "rauc rauc-conf tegra-redundant-boot thox-data thoxd"
+
+COMPATIBLE_MACHINE = "(tegra)"

@@ -2,6 +2,7 @@ SUMMARY = "The daemon and the command line of a Thox device"
 DESCRIPTION = "thoxd is one private, OpenAI-compatible API in front of the engines of the device, and thox its command \
 line. One workspace, one build, two packages."
 HOMEPAGE = "https://github.com/thox-ai/thox"
+BUGTRACKER = "https://github.com/thox-ai/thox/issues"
 SECTION = "thox"
 LICENSE = "MIT | Apache-2.0"
 LIC_FILES_CHKSUM = "\
@@ -46,7 +47,7 @@ PACKAGE_BEFORE_PN = "thoxd"
 
 USERADD_PACKAGES = "thoxd"
 # As systemd/sysusers.d/thox.conf says: on a read-only root nobody can be added at boot.
-USERADD_PARAM:thoxd = "--system --no-create-home --home-dir /var/lib/thox --shell ${sbindir}/nologin \
+USERADD_PARAM:thoxd = "--system --no-create-home --home-dir ${localstatedir}/lib/thox --shell ${sbindir}/nologin \
     --comment 'Thox daemon' --user-group thox"
 
 SYSTEMD_PACKAGES = "thoxd"
@@ -60,7 +61,7 @@ do_install() {
     install -d -m 1775 -g thox ${D}${sysconfdir}/thox/config.d
 }
 
-FILES:thoxd = "\
+FILES:thoxd += "\
     ${bindir}/thoxd \
     ${nonarch_libdir} \
     ${sysconfdir}/thox \

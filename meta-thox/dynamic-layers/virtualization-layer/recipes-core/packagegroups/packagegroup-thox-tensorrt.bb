@@ -1,4 +1,6 @@
-SUMMARY = "TensorRT Edge-LLM in a container, for models that Ollama is slow with"
+SUMMARY = "The TensorRT engine of a Thox device"
+DESCRIPTION = "TensorRT Edge-LLM in a container, with podman and what describes the GPU to it."
+SECTION = "thox"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 inherit features_check packagegroup
@@ -10,3 +12,5 @@ RDEPENDS:${PN} = "\
     podman \
     tensorrt-engine \
 "
+
+COMPATIBLE_MACHINE = "(tegra)"

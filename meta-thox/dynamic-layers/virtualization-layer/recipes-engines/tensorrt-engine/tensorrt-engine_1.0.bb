@@ -1,4 +1,4 @@
-SUMMARY = "The TensorRT engine of a Thox device: a quadlet, the GPU's description for containers, its image"
+SUMMARY = "TensorRT Edge-LLM on a Thox device"
 DESCRIPTION = "thoxd starts tensorrt-llm@MODEL.service, which podman makes of the quadlet. The container's image is loaded \
 from a file, which this may carry, and never from a network."
 
@@ -13,6 +13,8 @@ THOX_FILES = "\
     systemd/thox-tensorrt-image.service=${systemd_system_unitdir}/thox-tensorrt-image.service \
 "
 inherit features_check systemd thox_system
+
+PACKAGE_ARCH = "${TEGRA_PKGARCH}"
 
 # The container's image as a file (podman save --format oci-archive) that the device's image carries, and its sha256.
 # Empty: somebody copies one to the device, and /etc/thox/tensorrt-llm.conf says where.
@@ -36,3 +38,5 @@ SYSTEMD_AUTO_ENABLE = "disable"
 
 FILES:${PN} += "${datadir}/containers ${datadir}/thox"
 RDEPENDS:${PN} = "nvidia-container-toolkit podman thox-engines"
+
+COMPATIBLE_MACHINE = "(tegra)"

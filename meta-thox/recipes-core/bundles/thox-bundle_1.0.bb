@@ -1,6 +1,10 @@
-SUMMARY = "The update bundle of a Thox device: one signed file for RAUC"
+SUMMARY = "The update bundle of a Thox device"
+DESCRIPTION = "One signed file for RAUC, with the root of thox-image."
 HOMEPAGE = "https://github.com/thox-ai/thox"
 LICENSE = "MIT"
+
+# It is made of what other recipes deploy.
+SRC_URI = ""
 
 inherit bundle
 
