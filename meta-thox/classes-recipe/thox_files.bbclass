@@ -10,7 +10,7 @@
 THOX_FILES ?= ""
 
 # Of use to the layer's own recipes alone, so that nothing of another layer is found there.
-# nooelint: oelint.vars.fileextrapaths,oelint.vars.outofcontext
+# nooelint: oelint.vars.fileextrapaths,oelint.vars.outofcontext,oelint.vars.srcurifile
 FILESEXTRAPATHS:prepend := "${THOX_SOURCE}:"
 
 def thox_files(d):
@@ -30,7 +30,6 @@ def thox_install(d):
     return '\n'.join('install -D -m %s %s/%s %s%s' % (mode, d.getVar('UNPACKDIR'), path, d.getVar('D'), target)
                      for path, target, mode in thox_files(d))
 
-# nooelint: oelint.vars.srcurifile - each is a file of the repository
 SRC_URI:append = " ${@thox_uris(d)}"
 do_install[vardeps] += "THOX_FILES"
 

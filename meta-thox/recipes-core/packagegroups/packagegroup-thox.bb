@@ -1,8 +1,8 @@
 SUMMARY = "All of a Thox device"
-DESCRIPTION = "The service, the engines, the updates, and what makes the board a device on a network."
 SUMMARY:${PN}-engines = "What computes: Ollama, and TensorRT Edge-LLM where there are containers"
 SUMMARY:${PN}-system = "What makes it a device on a network"
 SUMMARY:${PN}-update = "Updates into the other slot, and of the bootloader"
+DESCRIPTION = "The service, the engines, the updates, and what makes the board a device on a network."
 SECTION = "thox"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"

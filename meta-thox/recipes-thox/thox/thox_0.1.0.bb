@@ -28,6 +28,8 @@ inherit cargo cargo-update-recipe-crates systemd useradd thox_files
 
 S = "${UNPACKDIR}/${BP}"
 
+# bitbake strips, and keeps the symbols in a package of their own.
+export CARGO_PROFILE_RELEASE_STRIP = "false"
 # No embedded engine: a device has real ones.
 CARGO_BUILD_FLAGS:append = " --package thoxd --package thox --no-default-features --features thoxd/mcp"
 
