@@ -31,12 +31,9 @@ python () {
 }
 
 python do_compile() {
-    import hashlib, json, os, shutil
+    import json, os, shutil
 
-    def sha256(path):
-        with open(path, 'rb') as file:
-            return hashlib.file_digest(file, 'sha256').hexdigest()
-
+    sha256 = bb.utils.sha256_file
     store, target = d.getVar('THOX_MODELS_DIR'), d.expand('${B}/models')
     shutil.rmtree(target, ignore_errors=True)
     os.makedirs(os.path.join(target, 'blobs'))
