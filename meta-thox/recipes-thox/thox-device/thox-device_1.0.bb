@@ -2,6 +2,7 @@ SUMMARY = "What makes a board a Thox device"
 DESCRIPTION = "First boot, claim code, factory reset, journal, watchdog, clock, status LED, update sticks."
 
 THOX_FILES = "\
+    config/image.toml=${nonarch_libdir}/thox/config.d/10-image.toml \
     config/libexec/thox-firstboot=${nonarch_libdir}/thox/libexec/thox-firstboot;0755 \
     config/libexec/thox-led=${nonarch_libdir}/thox/libexec/thox-led;0755 \
     config/libexec/thox-usb-update=${nonarch_libdir}/thox/libexec/thox-usb-update;0755 \
