@@ -4,7 +4,6 @@ import argparse
 import json
 import pathlib
 import re
-import subprocess
 import sys
 
 import jsonschema
@@ -16,37 +15,59 @@ from kas.kasusererror import KasUserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYER = ROOT / "meta-thox"
-# On the image by nobody's recipe, and why.
-NOT_INSTALLED = {
-    "systemd/README.md", "udev/README.md", "config/README.md", "config/rauc/README.md",
-    # RAUC's own recipe installs it (recipes-core/rauc/rauc-conf.bbappend).
-    "config/rauc/system.conf.in",
-    # For boards that stay on JetPack 6: the image is JetPack 7.
-    "systemd/tensorrt-llm-jetpack6@.container",
+# tests/image starts a system that is made by this table: the recipes make the same one.
+sys.path.insert(0, str(ROOT / "tests/image"))
+sys.dont_write_bytecode = True
+import layout  # noqa: E402
+
+FOLDERS = {
+    "nonarch_base_libdir": "usr/lib", "nonarch_libdir": "usr/lib", "systemd_system_unitdir": "usr/lib/systemd/system",
+    "sysconfdir": "etc", "datadir": "usr/share",
 }
+# RAUC's own recipe installs it (recipes-core/rauc/rauc-conf.bbappend).
+OTHERS = {"config/rauc/system.conf.in"}
 wrong = []
 
 
-def tracked(*folders):
-    listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, check=True, capture_output=True, text=True)
-    return set(filter(None, listed.stdout.split("\0")))
+def recipes():
+    """Each recipe of the layer with its text."""
+    return [(recipe.name, recipe.read_text()) for recipe in sorted(LAYER.rglob("*.bb"))]
+
+
+def assigned(variable, text):
+    """What a recipe gives a variable, without the lines' ends."""
+    return [found.replace("\\\n", " ").split() for found in re.findall(rf'^{variable} = "((?:[^"\\]|\\\n)*)"', text, re.M)]
 
 
 def files():
-    """The tables of the recipes against systemd/, udev/ and config/, both ways."""
+    """The recipes' tables against what is there, and against the table of tests/image, both ways."""
+    wanted = {str(source.relative_to(ROOT)): (place, mode) for source, place, mode in layout.files()}
     installed = {}
-    for recipe in sorted(LAYER.rglob("*.bb")):
-        for table in re.findall(r'^THOX_FILES = "((?:[^"\\]|\\\n)*)"', recipe.read_text(), re.M):
-            for path in re.findall(r"^\s*([^\s=\\]+)=", table, re.M):
-                if path in installed:
-                    wrong.append(f"{path} is installed by {recipe.name} and by {installed[path]}: one of them is enough")
-                installed[path] = recipe.name
-                if not (ROOT / path).is_file():
-                    wrong.append(f"{recipe.name}: {path} is not in the repository")
-    there = {path for path in tracked("systemd", "udev", "config") if not path.startswith("systemd/debian/")}
-    for path in sorted(there - set(installed) - NOT_INSTALLED):
-        wrong.append(f"{path}: no recipe installs it; add it to one's THOX_FILES, or to NOT_INSTALLED in ci/layers.py")
+    for name, text in recipes():
+        for entry in sum(assigned("THOX_FILES", text), []):
+            path, _, target = entry.partition("=")
+            target, _, mode = target.partition(";")
+            target = re.sub(r"^/|\$\{(\w+)\}", lambda found: FOLDERS[found[1]] if found[1] else "", target)
+            if path in installed:
+                wrong.append(f"{path} is installed by {name} and by {installed[path]}: one of them is enough")
+            installed[path] = name
+            if not (ROOT / path).is_file():
+                wrong.append(f"{name}: {path} is not in the repository")
+            elif wanted.get(path) != (target, int(mode or "0644", 8)):
+                wrong.append(f"{name}: {path} goes to {target} ({mode or '0644'}), in tests/image/layout.py to {wanted.get(path)}")
+    for path in sorted(set(wanted) - set(installed) - OTHERS):
+        wrong.append(f"{path}: no recipe installs it; add it to one's THOX_FILES")
     return len(installed)
+
+
+def units():
+    """What the recipes enable, against what the system of tests/image starts with."""
+    enabled = set()
+    for _, text in recipes():
+        if "SYSTEMD_AUTO_ENABLE" not in text:
+            enabled.update(sum(assigned(r"SYSTEMD_SERVICE:\S+", text), []))
+    for unit in sorted(enabled ^ set(layout.ENABLED)):
+        wrong.append(f"{unit} is enabled by {'a recipe' if unit in enabled else 'tests/image/layout.py'} alone")
 
 
 def kas_files():
@@ -91,6 +112,7 @@ def sources():
 
 def main():
     installed, described = files(), kas_files()
+    units()
     sources()
     for line in wrong:
         print(line, file=sys.stderr)
