@@ -25,4 +25,7 @@ SYSTEMD_SERVICE:${PN} = "\
     thox-reset.service \
 "
 
-RDEPENDS:${PN} = "openssh-keygen thox-data thox-udev thoxd util-linux-blkid"
+# The scripts are POSIX, and some of what they call busybox has only in part: sync FILE, od -w, chattr.
+RDEPENDS:${PN} = "coreutils e2fsprogs findutils openssh-keygen thox-data thox-udev thoxd util-linux-blkid util-linux-mountpoint"
+# Sticks with an update.
+RRECOMMENDS:${PN} = "kernel-module-exfat kernel-module-uas kernel-module-usb-storage"

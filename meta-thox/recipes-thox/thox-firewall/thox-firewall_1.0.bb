@@ -11,3 +11,5 @@ inherit systemd thox_system
 SYSTEMD_SERVICE:${PN} = "thox-firewall.service"
 
 RDEPENDS:${PN} = "nftables"
+# Where the kernel has them as modules.
+RRECOMMENDS:${PN} = "kernel-module-nf-conntrack kernel-module-nf-tables kernel-module-nft-ct kernel-module-nft-limit"
