@@ -1,2 +1,2 @@
 # As it is found on its network; thoxd takes the next free name where another device has this one.
-hostname:thox = "thox"
+hostname:distro-thox = "thox"
