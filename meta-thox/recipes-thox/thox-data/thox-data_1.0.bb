@@ -8,15 +8,11 @@ THOX_FILES = "\
     systemd/var-lib-systemd-timesync.mount=${systemd_system_unitdir}/var-lib-systemd-timesync.mount \
     systemd/var-lib-thox.mount=${systemd_system_unitdir}/var-lib-thox.mount \
 "
-SRC_URI += "\
-    file://50-thox-data.conf \
-    file://partition.conf \
-"
+SRC_URI += "file://50-thox-data.conf"
 inherit systemd thox_system
 
 do_install:append() {
     install -D -m 0644 ${UNPACKDIR}/50-thox-data.conf ${D}${nonarch_libdir}/repart.d/50-thox-data.conf
-    install -D -m 0644 ${UNPACKDIR}/partition.conf ${D}${systemd_system_unitdir}/data.mount.d/partition.conf
     # Where it is mounted; the root cannot make folders.
     install -d ${D}/data
 }

@@ -6,6 +6,7 @@ THOX_FILES = "\
     config/libexec/thox-firstboot=${nonarch_libdir}/thox/libexec/thox-firstboot;0755 \
     config/libexec/thox-led=${nonarch_libdir}/thox/libexec/thox-led;0755 \
     config/libexec/thox-usb-update=${nonarch_libdir}/thox/libexec/thox-usb-update;0755 \
+    systemd/emergency.service.d/thox.conf=${systemd_system_unitdir}/emergency.service.d/thox.conf \
     systemd/factory-reset=${nonarch_libdir}/thox/factory-reset;0755 \
     systemd/journald.conf.d/thox.conf=${nonarch_libdir}/systemd/journald.conf.d/thox.conf \
     systemd/system.conf.d/thox.conf=${nonarch_libdir}/systemd/system.conf.d/thox.conf \
