@@ -6,4 +6,4 @@ require thox-image.inc
 # For the workbench: a release is thox-image (yocto/release.yml), which has none of these.
 # nooelint: oelint.var.badimagefeature
 IMAGE_FEATURES += "empty-root-password post-install-logging serial-autologin-root tools-debug"
-IMAGE_INSTALL += "packagegroup-thox-dev"
+IMAGE_INSTALL += "packagegroup-thox-tools"

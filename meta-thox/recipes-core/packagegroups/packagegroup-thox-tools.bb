@@ -1,3 +1,4 @@
+# Not -dev: that package is made of packagegroup-thox, like that of every recipe.
 SUMMARY = "Tools for those who develop a Thox device"
 DESCRIPTION = "To look at its processes, network, firmware variables and GPU."
 SECTION = "thox"
