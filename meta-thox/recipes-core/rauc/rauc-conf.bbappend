@@ -3,6 +3,8 @@ FILESEXTRAPATHS:prepend:distro-thox := "${THOX_SOURCE}/config/rauc:"
 
 SRC_URI:append:distro-thox = " file://system.conf.in"
 
+# The distribution's override (conf/distro/thox.conf).
+# nooelint: oelint.func.specific
 do_install:prepend:distro-thox() {
     sed 's,@COMPATIBLE@,thox-${MACHINE},' ${UNPACKDIR}/system.conf.in > ${UNPACKDIR}/system.conf
 }
