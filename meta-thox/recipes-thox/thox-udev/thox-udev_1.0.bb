@@ -1,0 +1,13 @@
+SUMMARY = "Rules for udev on a Thox device"
+DESCRIPTION = "Whose the GPU's nodes and the status LED are, and what happens with an update stick."
+
+THOX_FILES = "\
+    udev/70-thox-gpu.rules=${nonarch_base_libdir}/udev/rules.d/70-thox-gpu.rules \
+    udev/75-thox-led.rules=${nonarch_base_libdir}/udev/rules.d/75-thox-led.rules \
+    udev/80-thox-usb.rules=${nonarch_base_libdir}/udev/rules.d/80-thox-usb.rules \
+"
+inherit thox_system
+
+FILES:${PN} += "${nonarch_base_libdir}/udev"
+# The groups that the rules name.
+RDEPENDS:${PN} = "thoxd udev"

@@ -1,0 +1,18 @@
+SUMMARY = "Updates of a Thox device"
+DESCRIPTION = "RAUC's back-end for the two slots of a Jetson, the bootloader's capsule, and what confirms a slot."
+
+THOX_FILES = "\
+    config/rauc/nvbootctrl-backend=${nonarch_libdir}/thox/rauc/nvbootctrl-backend;0755 \
+    config/rauc/post-install=${nonarch_libdir}/thox/rauc/post-install;0755 \
+    config/libexec/thox-commit=${nonarch_libdir}/thox/libexec/thox-commit;0755 \
+    systemd/thox-commit.service=${systemd_system_unitdir}/thox-commit.service \
+"
+inherit systemd thox_system
+
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+
+SYSTEMD_SERVICE:${PN} = "thox-commit.service"
+
+RDEPENDS:${PN} = "rauc rauc-conf tegra-redundant-boot thox-data thoxd"
+
+COMPATIBLE_MACHINE = "(tegra)"
