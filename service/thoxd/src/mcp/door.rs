@@ -125,7 +125,7 @@ impl Door {
 /// `POST /mcp`: a message; a request's reply is a document or a stream.
 ///
 /// # Errors
-/// [`Refused`].
+/// A request that rmcp does not get to see.
 pub async fn receive(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
@@ -190,7 +190,7 @@ pub async fn receive(
 /// `GET /mcp`: a stream of what the device says unasked, or the rest of one that broke off.
 ///
 /// # Errors
-/// [`Refused`].
+/// A request that rmcp does not get to see.
 pub async fn listen(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
@@ -209,7 +209,7 @@ pub async fn listen(
 /// `DELETE /mcp`: the end of a session.
 ///
 /// # Errors
-/// [`Refused`].
+/// A request that rmcp does not get to see.
 pub async fn end(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
