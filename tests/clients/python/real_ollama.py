@@ -26,7 +26,7 @@ VARIABLE = "THOX_OLLAMA_BIN"
 class Ollama:
     """`ollama serve` on a free port, with its models in a folder of its own."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, variables: dict[str, str] | None = None):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.host = "127.0.0.1:%d" % free.getsockname()[1]
         self.url = f"http://{self.host}"
@@ -38,6 +38,7 @@ class Ollama:
             "OLLAMA_MODELS": str(folder / "models"),
             "OLLAMA_KEEP_ALIVE": "10m",
             "GIN_MODE": "release",
+            **(variables or {}),
         }
         self.program = self.serve()
 
@@ -68,10 +69,10 @@ class Ollama:
 
 
 @contextlib.contextmanager
-def stocked() -> Iterator[Ollama]:
+def stocked(**variables: str) -> Iterator[Ollama]:
     """With the starter's model, one that never comes to an end, and one that says the same for ever."""
     with tempfile.TemporaryDirectory(prefix="thox-ollama-") as name:
-        engine = Ollama(Path(name))
+        engine = Ollama(Path(name), variables)
         try:
             starter = sorted((ROOT / "service" / "starter").rglob("*.gguf"))
             endless, stuttering = engine.folder / "endless.gguf", engine.folder / "stuttering.gguf"

@@ -85,6 +85,51 @@ def test_a_cancelled_tool_stops_ollama(device, ollama, mode: str) -> None:
     asyncio.run(run())
 
 
+def completed(device, code: str):
+    """The shortest answer that there is: it takes long enough, with all that is read before it."""
+
+    async def run():
+        async with Client(f"{device.url}/mcp") as client:
+            return await client.call_tool("thox_complete", {"before": code, "lines": 1, "model": ENDLESS})
+
+    return asyncio.run(run())
+
+
+def refusal(result) -> str:
+    assert result.is_error, result
+    return result.content[0].text
+
+
+# The endless model's tokens are bytes, which nobody who counts tokens as tokenizers for code make them would think of:
+# to thoxd a word of six letters is one. The tool's own words are some hundreds of them.
+WORD = "absent "
+
+
+def test_what_ollama_cuts_silently_is_not_answered(device, ollama):
+    told = len(ollama.program.lines)
+    text = refusal(completed(device, WORD * 700))
+    assert "context of 4096 tokens" in text and "OLLAMA_CONTEXT_LENGTH" in text
+    # It really did.
+    assert any("truncating input prompt" in line for line in ollama.program.lines[told:])
+
+
+def test_what_ollama_has_read_whole_is_answered(device, ollama):
+    told, measured = len(ollama.program.lines), ollama.finished("/api/chat")
+    result = completed(device, WORD * 300)
+    assert not result.is_error and result.structured_content["backend"] == "ollama", result
+    assert ollama.finished("/api/chat") == measured + 1, "more than half a context, so Ollama was asked again"
+    assert not any("truncating input prompt" in line for line in ollama.program.lines[told:])
+
+
+def test_a_model_that_ollama_loads_with_less_than_it_could_read():
+    with real_ollama.stocked(OLLAMA_CONTEXT_LENGTH="2048") as ollama, real_ollama.device_before(ollama) as device:
+        text = refusal(completed(device, WORD * 3000))
+        assert "reads 2048 in all" in text and "It could read 4096" in text, text
+        started = time.monotonic()
+        refusal(completed(device, WORD * 3000))
+        assert time.monotonic() - started < 5
+
+
 def wait_answered(ollama: real_ollama.Ollama, count: int) -> None:
     deadline = time.monotonic() + CANCEL_LIMIT
     while ollama.answered() < count:

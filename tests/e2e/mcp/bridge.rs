@@ -159,6 +159,8 @@ async fn the_end_of_the_client_stops_the_engine_and_the_session() {
         let message = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params});
         bridge.say(&message).await;
         stage.wait_open(1).await;
+        // One that ends at once has said all that it had to say, and waits.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
         let ended = Instant::now();
         drop(bridge.input.take());
         let cancelled = stage.wait_cancelled(1).await;
@@ -170,6 +172,114 @@ async fn the_end_of_the_client_stops_the_engine_and_the_session() {
                 .unwrap()
                 .success()
         );
+    }
+}
+
+/// All that is said at once, and what comes back until the bridge ends by itself.
+async fn piped(address: SocketAddr, messages: &[Value]) -> Vec<Value> {
+    let mut bridge = Bridge::start(address);
+    let lines: Vec<String> = messages.iter().map(|m| format!("{m}\n")).collect();
+    let mut input = bridge.input.take().unwrap();
+    input.write_all(lines.concat().as_bytes()).await.unwrap();
+    drop(input);
+    let mut heard = Vec::new();
+    while let Some(line) = within("a line", bridge.output.next_line()).await.unwrap() {
+        heard.push(serde_json::from_str(&line).unwrap());
+    }
+    let status = within("its end", bridge.child.wait()).await.unwrap();
+    assert!(status.success());
+    heard
+}
+
+fn request(id: u64, method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+}
+
+fn by_id(heard: &[Value], id: u64) -> &Value {
+    let mut answers = heard.iter().filter(|message| message["id"] == id);
+    let answer = answers.next().unwrap_or_else(|| panic!("{id}: {heard:?}"));
+    assert!(answers.next().is_none(), "answered twice: {heard:?}");
+    answer
+}
+
+#[tokio::test]
+async fn a_session_may_be_piped_in_at_once() {
+    let stage = Stage::of(Kind::Ollama).await;
+    stage.script(|script| {
+        script.answering = Answering::Words(20);
+        script.gap = Duration::from_millis(10);
+    });
+    for version in ["2025-03-26", "2025-06-18", OLD] {
+        let heard = piped(
+            stage.address(),
+            &[
+                initialize(version),
+                json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+                request(2, "tools/list", &json!({})),
+                request(3, "tools/call", &explain()),
+                request(4, "ping", &json!({})),
+                request(5, "tools/call", &explain()),
+            ],
+        )
+        .await;
+        assert_eq!(heard.len(), 5, "{heard:?}");
+        // Nothing of the session is answered before it is open.
+        assert_eq!(heard[0]["result"]["protocolVersion"], version);
+        let tools = by_id(&heard, 2)["result"]["tools"].as_array();
+        assert_eq!(tools.unwrap().len(), 4);
+        assert!(by_id(&heard, 4)["result"].is_object(), "{heard:?}");
+        for id in [3, 5] {
+            assert_eq!(by_id(&heard, id)["result"]["isError"], false, "{heard:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_needs_no_session_waits_for_none() {
+    let stage = Stage::of(Kind::Ollama).await;
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": NEW,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let mut call = explain();
+    call["_meta"] = meta.clone();
+    let own = [
+        request(1, "server/discover", &json!({"_meta": meta})),
+        request(2, "tools/list", &json!({"_meta": meta})),
+        request(3, "tools/call", &call),
+    ];
+    let heard = piped(stage.address(), &own).await;
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    for id in 1..=3 {
+        assert!(by_id(&heard, id)["result"].is_object(), "{heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_answered_where_the_beginning_fails() {
+    let stage = Stage::of(Kind::Ollama).await;
+    let mut wrong = initialize(OLD);
+    wrong["params"] = json!({"protocolVersion": 7});
+    let rest = [
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        request(2, "tools/list", &json!({})),
+        request(3, "ping", &json!({})),
+    ];
+    let messages = [&[wrong][..], &rest].concat();
+    let heard = piped(stage.address(), &messages).await;
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    for id in 1..=3 {
+        assert!(by_id(&heard, id)["error"]["code"].is_i64(), "{heard:?}");
+    }
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = unused.local_addr().unwrap();
+    drop(unused);
+    let messages = [&[initialize(OLD)][..], &rest].concat();
+    let heard = piped(nobody, &messages).await;
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    for id in 1..=3 {
+        let message = by_id(&heard, id)["error"]["message"].as_str().unwrap();
+        assert!(message.contains("cannot reach"), "{message}");
     }
 }
 
@@ -301,6 +411,13 @@ async fn each_client_gets_its_own_form() {
         text,
         format!("[mcp_servers.thox]\nurl = \"{url}\"\nbearer_token_env_var = \"THOX_API_KEY\"\n")
     );
+    // Codex hands on only the variables that it is told to.
+    for (key, is_handed_on) in [(Some(key), true), (None, false)] {
+        let toml = config(address, &["codex", "--stdio"], key).await;
+        let text = String::from_utf8(toml.stdout).unwrap();
+        let line = "env_vars = [\"THOX_API_KEY\"]";
+        assert_eq!(text.contains(line), is_handed_on, "{text}");
+    }
     let yaml = config(address, &["continue"], None).await;
     let text = String::from_utf8(yaml.stdout).unwrap();
     assert!(

@@ -1,7 +1,8 @@
 //! MCP over raw HTTP: `/mcp` as clients of 2025-11-25 with a session and of 2026-07-28 without one see it.
 //!
 //! - `lifecycle`: beginning, versions, sessions and their end, what is refused
-//! - `tools`: what they take, what they give back; `trouble`: what goes wrong, as tool errors
+//! - `tools`: what they take, what they give back; `trouble`: what goes wrong, as tool errors; `context`: what is
+//!   too long
 //! - `progress`, `cancelling`: while a tool works
 //! - `offers`: resources and prompts
 //! - `trust`: keys, Host, Origin, privacy
@@ -9,6 +10,7 @@
 
 mod bridge;
 mod cancelling;
+mod context;
 mod lifecycle;
 mod offers;
 mod progress;

@@ -3,7 +3,6 @@
 use super::Client;
 use crate::stage::Stage;
 use serde_json::json;
-use thox_tests::client::get;
 use thox_tests::doubles::{Answering, Fault, Kind};
 
 #[tokio::test]
@@ -112,82 +111,6 @@ async fn wrong_arguments_are_tool_errors_that_a_model_can_learn_from() {
 }
 
 #[tokio::test]
-async fn what_the_model_cannot_read_whole_is_refused_and_never_cut() {
-    let stage = Stage::of(Kind::Ollama).await;
-    let client = Client::stateless(stage.address());
-    let large = "let x = 1;\n".repeat(12_000);
-    for (tool, arguments) in [
-        ("thox_explain", json!({"code": large})),
-        ("thox_refactor", json!({"code": large, "goal": "x"})),
-        ("thox_test", json!({"code": large})),
-        ("thox_complete", json!({"before": large})),
-    ] {
-        let (text, code) = client.failed(tool, arguments).await;
-        assert_eq!(code, "invalid_request");
-        assert!(
-            text.contains("32768") && text.contains("thox-coder"),
-            "{text}"
-        );
-        assert!(text.contains("thox://models"), "{text}");
-    }
-    assert!(
-        stage.journal().generations().is_empty(),
-        "no engine was asked"
-    );
-    let beyond = json!({"code": "x".repeat(400_001)});
-    let (text, _) = client.failed("thox_explain", beyond).await;
-    assert!(text.contains("400001") && text.contains("400000"), "{text}");
-}
-
-async fn wait_loaded(stage: &Stage) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-    while get(stage.address(), "/v1/models/thox-coder").await.json()["loaded"] != true {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "it is never seen to be loaded"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-}
-
-/// About 6000 tokens: the model could read them, but Ollama runs it with 4096.
-fn between() -> String {
-    "let x = 1;\n".repeat(1000)
-}
-
-#[tokio::test]
-async fn what_the_engine_runs_a_model_with_counts_and_not_what_the_model_could_read() {
-    let stage = Stage::of(Kind::Ollama).await;
-    let client = Client::stateless(stage.address());
-    stage.script(|script| script.answering = Answering::Fixed("fine".into()));
-    client.done("thox_explain", json!({"code": "x"})).await;
-    wait_loaded(&stage).await;
-    let asked = stage.journal().generations().len();
-    let (text, code) = client
-        .failed("thox_explain", json!({"code": between()}))
-        .await;
-    assert_eq!(code, "invalid_request");
-    assert!(text.contains("4096") && !text.contains("32768"), "{text}");
-    assert_eq!(stage.journal().generations().len(), asked);
-}
-
-#[tokio::test]
-async fn an_answer_of_a_model_that_was_loaded_with_too_little_for_it_is_not_used() {
-    let stage = Stage::of(Kind::Ollama).await;
-    let client = Client::stateless(stage.address());
-    stage.script(|script| script.answering = Answering::Fixed("fine".into()));
-    let (text, code) = client
-        .failed("thox_explain", json!({"code": between()}))
-        .await;
-    assert_eq!(code, "engine_error");
-    assert!(
-        text.contains("4096") && text.contains("OLLAMA_CONTEXT_LENGTH"),
-        "{text}"
-    );
-    assert_eq!(stage.journal().generations().len(), 1);
-}
-
-#[tokio::test]
 async fn an_answer_that_is_no_use_is_said_to_be_none() {
     let stage = Stage::of(Kind::Ollama).await;
     let client = Client::stateless(stage.address());
@@ -213,23 +136,4 @@ async fn an_answer_that_is_no_use_is_said_to_be_none() {
     stage.script(|script| script.answering = Answering::Words(5000));
     let cut = client.done("thox_explain", json!({"code": "x"})).await;
     assert_eq!(cut["truncated"], true);
-}
-
-#[tokio::test]
-async fn a_prompt_that_an_engine_has_cut_gives_no_answer() {
-    let stage = Stage::of(Kind::Ollama).await;
-    stage.script(|script| script.answering = Answering::Fixed("fine".into()));
-    stage.script(|script| script.reads_at_most = Some(500));
-    let client = Client::stateless(stage.address());
-    assert_eq!(
-        client.done("thox_explain", json!({"code": "a b c"})).await["explanation"],
-        "fine"
-    );
-    let long = "one two three ".repeat(400);
-    let (text, code) = client.failed("thox_explain", json!({"code": long})).await;
-    assert_eq!(code, "engine_error");
-    assert!(
-        text.contains("only 500 tokens") && text.contains("OLLAMA_CONTEXT_LENGTH"),
-        "{text}"
-    );
 }

@@ -47,9 +47,7 @@ impl Answer {
             (answering, None) => scripted(answering, raw),
         };
         let reasoning = script.reasoning.as_deref().map(pieces).unwrap_or_default();
-        Self::of(body, &text, honours)
-            .reading(script)
-            .with(reasoning, tool)
+        Self::of(script, body, &text, honours).with(reasoning, tool)
     }
 
     /// The answer to a completion request.
@@ -67,10 +65,10 @@ impl Answer {
             },
             answering => scripted(answering, raw),
         };
-        Self::of(body, &text, honours).reading(script)
+        Self::of(script, body, &text, honours)
     }
 
-    fn of(body: &Value, text: &str, honours: Honours) -> Self {
+    fn of(script: &Script, body: &Value, text: &str, honours: Honours) -> Self {
         let stops: Vec<&str> = match &body["stop"] {
             Value::String(stop) => vec![stop],
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
@@ -102,15 +100,14 @@ impl Answer {
             pieces,
             tool: None,
             finish,
-            prompt_tokens: prompt_tokens(body),
+            prompt_tokens: prompt_tokens(script, body),
             logprobs,
         }
     }
 
-    /// As much of the prompt as is read.
-    fn reading(mut self, script: &Script) -> Self {
-        let most = script.reads_at_most.unwrap_or(usize::MAX);
-        self.prompt_tokens = self.prompt_tokens.min(most);
+    /// The same after a prompt of which so much was read.
+    pub(crate) fn having_read(mut self, tokens: usize) -> Self {
+        self.prompt_tokens = tokens;
         self
     }
 

@@ -1,5 +1,6 @@
 //! What a chat request says, read the same way for every engine.
 
+use super::script::Script;
 use serde_json::Value;
 
 /// The text of a message's content: the string, or the text parts joined.
@@ -38,16 +39,14 @@ pub(crate) fn media_parts(body: &Value) -> impl Iterator<Item = &Value> {
     parts.filter(|part| part["type"] != "text")
 }
 
-/// A prompt's length in tokens; a double's token is a word.
-pub(crate) fn prompt_tokens(body: &Value) -> usize {
+/// A prompt's length in tokens; a double's token is a word, unless its script says otherwise.
+pub(crate) fn prompt_tokens(script: &Script, body: &Value) -> usize {
+    let of_text = |text: &str| text.split_whitespace().count() * script.tokens_per_word;
     let of_messages: usize = messages(body)
         .iter()
-        .map(|m| content_text(m).split_whitespace().count() + 4)
+        .map(|m| of_text(&content_text(m)) + 4)
         .sum();
-    let words = |field: &str| {
-        let text = body[field].as_str();
-        text.map_or(0, |text| text.split_whitespace().count())
-    };
+    let words = |field: &str| body[field].as_str().map_or(0, of_text);
     of_messages + words("prompt") + words("suffix")
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn is_generation(path: &str) -> bool {
 pub(crate) fn purpose(seen: &Seen) -> Purpose {
     match seen.path.as_str() {
         path if is_generation(path) => Purpose::Generation,
-        PULL | "/api/generate" | "/api/embed" | "/api/delete" => Purpose::Verb,
+        PULL | "/api/generate" | "/api/chat" | "/api/embed" | "/api/delete" => Purpose::Verb,
         _ => Purpose::Probe,
     }
 }

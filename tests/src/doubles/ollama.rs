@@ -1,6 +1,6 @@
 //! Ollama's OpenAI-compatible routes.
 //!
-//! Its traps: fields silently ignored, `reasoning` for thoughts, ids that collide, no remote images, token ids refused,
+//! Its traps: a prompt silently cut, fields silently ignored, `reasoning` for thoughts, ids that collide, no remote images, token ids refused,
 //! a zero usage on each completion chunk.
 
 use super::answer::{Answer, Honours, created, hex, logprobs, usage};
@@ -9,7 +9,7 @@ use super::double::State;
 use super::journal::Seen;
 use super::reply::{Event, Reply};
 use super::script::Script;
-use super::{embedding, ollama_native};
+use super::{embedding, ollama_context, ollama_native};
 use crate::json::{list, null, object, optional_text, text};
 use serde_json::Value;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,12 +19,12 @@ pub(crate) fn route(state: &State, seen: &Seen) -> Reply {
     let script = state.script();
     match (seen.method.as_str(), seen.path.as_str()) {
         ("POST", "/v1/chat/completions") => {
-            generation(state, seen, |s, b, raw| chat(&script, s, b, raw))
+            generation(state, seen, |b, raw, read| chat(&script, b, raw, read))
         }
-        ("POST", "/v1/completions") => {
-            generation(state, seen, |s, b, raw| completion(&script, s, b, raw))
-        }
-        ("POST", "/v1/embeddings") => generation(state, seen, |_, b, _| embeddings(&script, b)),
+        ("POST", "/v1/completions") => generation(state, seen, |b, raw, read| {
+            completion(&script, b, raw, read)
+        }),
+        ("POST", "/v1/embeddings") => generation(state, seen, |b, _, _| embeddings(&script, b)),
         ("GET", "/v1/models") => {
             let models: Vec<String> = script.models.iter().map(|m| model_card(&m.name)).collect();
             Reply::json(
@@ -90,7 +90,7 @@ fn model_card(name: &str) -> String {
     object(&fields)
 }
 
-fn generation(state: &State, seen: &Seen, answer: impl Fn(&State, &Value, &str) -> Reply) -> Reply {
+fn generation(state: &State, seen: &Seen, answer: impl Fn(&Value, &str, usize) -> Reply) -> Reply {
     let body: Value = match serde_json::from_slice(&seen.body) {
         Ok(body) => body,
         Err(cause) => return error(400, &cause.to_string()),
@@ -124,7 +124,8 @@ fn generation(state: &State, seen: &Seen, answer: impl Fn(&State, &Value, &str) 
         return error(400, "this model is missing data required for image input");
     }
     state.load(&model.name);
-    answer(state, &body, &String::from_utf8_lossy(&seen.body))
+    let read = ollama_context::read(&script, model, &body);
+    answer(&body, &String::from_utf8_lossy(&seen.body), read)
 }
 
 /// Ids are small numbers: they collide.
@@ -184,11 +185,11 @@ fn tool_calls(answer: &Answer) -> Option<String> {
     Some(list(&[call]))
 }
 
-fn chat(script: &Script, _: &State, body: &Value, raw: &str) -> Reply {
+fn chat(script: &Script, body: &Value, raw: &str, read: usize) -> Reply {
     if let Some(message) = invalid_message(body) {
         return error(400, &message);
     }
-    let answer = Answer::to_chat(script, body, raw, Honours::Little);
+    let answer = Answer::to_chat(script, body, raw, Honours::Little).having_read(read);
     let model = body["model"].as_str().unwrap_or_default();
     let id = id("chatcmpl");
     if streams(body) {
@@ -289,14 +290,14 @@ fn stream(script: &Script, events: Vec<Event>) -> Reply {
     }
 }
 
-fn completion(script: &Script, _: &State, body: &Value, raw: &str) -> Reply {
+fn completion(script: &Script, body: &Value, raw: &str, read: usize) -> Reply {
     if !body["prompt"].is_string() {
         return error(
             400,
             "json: cannot unmarshal array into Go struct field CompletionRequest.prompt of type string",
         );
     }
-    let answer = Answer::to_completion(script, body, raw, Honours::Little);
+    let answer = Answer::to_completion(script, body, raw, Honours::Little).having_read(read);
     let model = body["model"].as_str().unwrap_or_default();
     let id = id("cmpl");
     let chunk = |piece: &str, finish: Option<&str>, used: Option<String>| {

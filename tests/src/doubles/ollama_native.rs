@@ -1,8 +1,9 @@
-//! Ollama's own routes under `/api`: what it has, what is loaded, load and unload, pull.
+//! Ollama's own routes under `/api`: what it has, what is loaded, load and unload, pull, a chat.
 
 use super::Model;
 use super::double::State;
 use super::journal::Seen;
+use super::ollama_context;
 use super::reply::{Event, Reply};
 use super::script::Script;
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ pub(crate) fn route(state: &State, script: &Script, seen: &Seen) -> Reply {
                 .models
                 .iter()
                 .filter(|m| loaded.contains(&m.name))
-                .map(running)
+                .map(|model| running(script, model))
                 .collect();
             Reply::json(200, json!({ "models": models }))
         }
@@ -42,6 +43,10 @@ pub(crate) fn route(state: &State, script: &Script, seen: &Seen) -> Reply {
         },
         ("POST", "/api/generate") => match script.model(name) {
             Some(model) => generate(state, script, model, &body),
+            None => error(404, &format!("model '{name}' not found")),
+        },
+        ("POST", "/api/chat") => match script.model(name) {
+            Some(model) => chat(state, script, model, &body),
             None => error(404, &format!("model '{name}' not found")),
         },
         ("POST", "/api/embed") => match script.model(name) {
@@ -93,11 +98,11 @@ fn tag(model: &Model) -> Value {
     })
 }
 
-fn running(model: &Model) -> Value {
+fn running(script: &Script, model: &Model) -> Value {
     json!({
         "name": model.name, "model": model.name, "size": model.size_bytes, "digest": digest(&model.name),
         "details": details(model), "expires_at": "2099-01-01T00:00:00Z", "size_vram": model.size_bytes,
-        "context_length": 4096
+        "context_length": ollama_context::length(script, model)
     })
 }
 
@@ -137,9 +142,14 @@ fn generate(state: &State, script: &Script, model: &Model, body: &Value) -> Repl
         return Reply::json(200, line("", Some("load")));
     }
     state.load(&model.name);
+    if let Some(refusal) = ollama_context::refuse(script, model, body) {
+        return refusal;
+    }
     let text = format!(" and so it goes on after {prompt}");
     if body["stream"] == false {
-        return Reply::json(200, line(&text, Some("stop")));
+        let mut whole = line(&text, Some("stop"));
+        whole["prompt_eval_count"] = json!(ollama_context::read(script, model, body));
+        return Reply::json(200, whole);
     }
     let words = text
         .split_inclusive(' ')
@@ -152,6 +162,22 @@ fn generate(state: &State, script: &Script, model: &Model, body: &Value) -> Repl
         head_after: script.first_token_delay,
         events,
     }
+}
+
+/// A chat in one piece; nothing here streams one.
+fn chat(state: &State, script: &Script, model: &Model, body: &Value) -> Reply {
+    state.load(&model.name);
+    if let Some(refusal) = ollama_context::refuse(script, model, body) {
+        return refusal;
+    }
+    let count = ollama_context::read(script, model, body);
+    Reply::json(
+        200,
+        json!({
+            "model": body["model"], "created_at": MODIFIED, "message": {"role": "assistant", "content": "Hello"},
+            "done": true, "done_reason": "length", "prompt_eval_count": count, "eval_count": 1
+        }),
+    )
 }
 
 fn ndjson(line: &Value, after: Duration) -> Event {

@@ -2,12 +2,12 @@
 //! its own error codes.
 
 use super::answer::{Answer, Honours, created, hex, logprobs};
-use super::chat::{includes_usage, streams};
+use super::chat::{includes_usage, prompt_tokens, streams};
 use super::double::State;
 use super::journal::Seen;
 use super::reply::{Event, Reply};
 use super::script::Script;
-use super::{Model, embedding};
+use super::{Model, embedding, ollama_context};
 use crate::json::{list, null, object, optional_text, text};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -98,10 +98,17 @@ fn head(prefix: &str, kind: &str, id: &str, body: &Value) -> Vec<(&'static str, 
     ]
 }
 
+/// How much of the prompt is read.
+fn read(script: &Script, body: &Value) -> usize {
+    let whole = prompt_tokens(script, body);
+    let model = script.models.first();
+    model.map_or(whole, |model| ollama_context::read(script, model, body))
+}
+
 const TIMINGS: &str = r#"{"prompt_n":1,"prompt_ms":3.1,"predicted_n":2,"predicted_ms":9.7}"#;
 
 fn chat(script: &Script, body: &Value, raw: &str) -> Reply {
-    let answer = Answer::to_chat(script, body, raw, Honours::All);
+    let answer = Answer::to_chat(script, body, raw, Honours::All).having_read(read(script, body));
     let id = hex();
     if streams(body) {
         return stream(script, chat_events(script, body, &answer, &id));
@@ -206,7 +213,8 @@ fn chat_events(script: &Script, body: &Value, answer: &Answer, id: &str) -> Vec<
 }
 
 fn completion(script: &Script, body: &Value, raw: &str) -> Reply {
-    let answer = Answer::to_completion(script, body, raw, Honours::All);
+    let answer =
+        Answer::to_completion(script, body, raw, Honours::All).having_read(read(script, body));
     let id = hex();
     let chunk = |piece: &str, finish: Option<&str>, usage: Option<String>| {
         let choice = [

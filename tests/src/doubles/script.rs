@@ -28,6 +28,15 @@ pub enum Delivery {
     Pieces(usize),
 }
 
+/// How a server shortens a prompt that is too long for the context that it runs a model with, without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cutting {
+    /// Ollama up to v0.2x: its end is read, as much as the context holds.
+    ToContext,
+    /// Ollama from v0.30 on, with llama-server: room is made for the answer too, so about half of the context is read.
+    ToHalf,
+}
+
 /// What a double has and how it answers.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -55,8 +64,13 @@ pub struct Script {
     pub api_key: Option<String>,
     /// More requests at a time than this are a 429 (`edge-llm`) or a 503 (`ollama`).
     pub max_requests: Option<usize>,
-    /// A longer prompt is cut to so many tokens, and the client is not told: Ollama at the end of its `num_ctx`.
-    pub reads_at_most: Option<usize>,
+    /// The context that a model is run with, in tokens, where the model has as much: Ollama's `num_ctx`.
+    pub context: usize,
+    /// What becomes of a longer prompt at `ollama` and at `openai`, some of which cut one too (LM Studio); by default only
+    /// at the former.
+    pub cutting: Option<Cutting>,
+    /// How many tokens a word is. More than one is a tokenizer that knows few words.
+    pub tokens_per_word: usize,
     /// The length of an embedding.
     pub dimensions: usize,
 }
@@ -89,7 +103,9 @@ impl Script {
             pull_gap: Duration::from_millis(5),
             api_key: None,
             max_requests: None,
-            reads_at_most: None,
+            context: 4096,
+            cutting: (kind == Kind::Ollama).then_some(Cutting::ToHalf),
+            tokens_per_word: 1,
             dimensions: 768,
         }
     }

@@ -1,7 +1,7 @@
 //! The shapes of TensorRT-LLM's replies and chunks, in both of its branches.
 
 use super::answer::{Answer, created, hex, logprobs};
-use super::chat::{prompt_tokens, streams};
+use super::chat::streams;
 use super::reply::{Event, Reply};
 use super::script::Script;
 use super::trtllm::Branch;
@@ -258,7 +258,7 @@ impl Shape<'_> {
         }
         if self.includes_usage() {
             let mut fields = self.head("cmpl", "text_completion");
-            let used = super::answer::usage(prompt_tokens(self.body), answer.completion_tokens());
+            let used = super::answer::usage(answer.prompt_tokens, answer.completion_tokens());
             fields.extend([("choices", list(&[])), ("usage", used)]);
             events.push(Event::data(&object(&fields), Duration::ZERO));
         }

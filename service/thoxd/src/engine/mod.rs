@@ -10,6 +10,7 @@
 //! - [`pool`]: HTTP/1.1 connections, kept open between requests; [`wire`]: how one is made; [`driven`]: how it runs.
 //! - [`failure`]: what can go wrong between thoxd and an engine.
 //! - [`survey`]: what an engine has and whether it is well.
+//! - [`reading`]: how much of a prompt it reads.
 //! - [`verbs`]: what it is asked to do to its models; [`pull`]: a download, line by line.
 //! - [`slots`]: how many requests an engine gets at once, and who waits.
 
@@ -22,6 +23,7 @@ mod fleet;
 pub mod json;
 pub mod pool;
 pub mod pull;
+pub mod reading;
 pub mod refusal;
 pub mod request;
 pub mod shape;

@@ -167,6 +167,12 @@ impl Answer {
         }
     }
 
+    /// Who answers.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// Whether everything for the client has been given out.
     #[must_use]
     pub fn is_answered(&self) -> bool {

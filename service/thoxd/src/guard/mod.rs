@@ -4,9 +4,11 @@
 //! - [`visitor`]: who stands at a door, and what he may use once inside.
 //! - `credential`: the key that a request brings.
 //! - `refusal`: what a visitor who may not pass is told.
+//! - [`body`]: what he brings: declared as JSON, in one piece, bounded.
 //! - [`audit`]: who asked what, where that is kept at all.
 
 pub mod audit;
+pub mod body;
 mod credential;
 mod limits;
 mod questions;

@@ -3,9 +3,10 @@
 use super::{
     device::internal,
     error::Refused,
-    inference::{Limit, must_be_json, read},
+    inference::{Limit, read},
     routes::Door,
 };
+use crate::guard::body::must_be_json;
 use axum::body::Body;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;

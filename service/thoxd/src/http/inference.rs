@@ -6,7 +6,10 @@ use super::{
     gate::no_visitor,
     routes::{Door, SharedDoor},
 };
-use crate::gateway::{Caller, Content, Examined, Framing, Reply, Request};
+use crate::{
+    gateway::{Caller, Content, Examined, Framing, Reply, Request},
+    guard::body,
+};
 use axum::{
     body::Body,
     extract::{self, State},
@@ -14,9 +17,6 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use http_body::Body as _;
-use http_body_util::BodyExt;
-use std::time::Duration;
 use thox_api::{ApiError, ErrorKind};
 use thox_policy::{Endpoint, Reason};
 
@@ -61,7 +61,7 @@ async fn answer(
         .extensions_mut()
         .remove::<Caller>()
         .ok_or_else(no_visitor)?;
-    must_be_json(request.headers())?;
+    body::must_be_json(request.headers())?;
     let wish = request
         .headers()
         .get(BACKEND_WISH)
@@ -101,24 +101,6 @@ async fn answer(
     }
 }
 
-pub(super) fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let found = if essence.is_empty() {
-        "has no Content-Type".to_owned()
-    } else {
-        format!("is `{essence}`")
-    };
-    let message = format!("the body {found}: send JSON with `Content-Type: application/json`.");
-    Err(ApiError::new(ErrorKind::UnsupportedMediaType, message))
-}
-
 /// How large a body may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Limit {
@@ -135,69 +117,16 @@ pub(super) async fn read(body: Body, limit: Limit, door: &Door) -> Result<Bytes,
         Limit::Route(_) | Limit::Setting => (most, "Send less, or raise server.max_body"),
     };
     let patience = door.server.body_timeout;
-    match tokio::time::timeout(patience, collect(body, limit)).await {
+    match tokio::time::timeout(patience, body::collect(body, limit)).await {
         Ok(Ok(Some(whole))) => Ok(whole),
         Ok(Ok(None)) => {
             let gap = if limit == most { "." } else { "," };
             let message = format!("the body is larger than {limit} bytes{gap} {next}.");
             Err(ApiError::new(ErrorKind::BodyTooLarge, message))
         }
-        Ok(Err(error)) => {
-            let message = "the body broke off before its end. Send the request again.";
-            Err(ApiError::new(ErrorKind::InvalidRequest, message).cause(error))
-        }
-        Err(_) => {
-            let message = format!(
-                "the body did not arrive within {patience:?}. Send the request again, or raise server.body_timeout."
-            );
-            Err(ApiError::new(ErrorKind::RequestTimeout, message))
-        }
+        Ok(Err(error)) => Err(body::broken(&error)),
+        Err(_) => Err(body::late(patience)),
     }
-}
-
-/// The whole body, or `None` where it is larger than `limit`.
-///
-/// What is too large is read on for a moment and thrown away: a client that is still sending when the connection closes
-/// sees a broken pipe and never the 413.
-async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
-    const DRAIN: Duration = Duration::from_secs(2);
-    /// A long conversation; above it the memory grows as the bytes come.
-    const MOST_AHEAD: usize = 256 << 10;
-    let announced = body.size_hint().exact().map_or(0, |size| {
-        usize::try_from(size).unwrap_or(usize::MAX).min(limit)
-    });
-    let mut first = Bytes::new();
-    let mut whole = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        if first.len() + whole.len() + data.len() > limit {
-            let drain = async { while let Some(Ok(_)) = body.frame().await {} };
-            let _ = tokio::time::timeout(DRAIN, drain).await;
-            return Ok(None);
-        }
-        // Nearly every body comes in one frame, which is passed on as it is.
-        if first.is_empty() && whole.is_empty() {
-            first = data;
-            continue;
-        }
-        if whole.is_empty() {
-            // What is announced need not come: memory is taken with the second frame, and no more than hyper reads ahead
-            // at first.
-            whole.reserve(announced.clamp(
-                first.len() + data.len(),
-                MOST_AHEAD.max(first.len() + data.len()),
-            ));
-            whole.extend_from_slice(&std::mem::take(&mut first));
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(Some(if whole.is_empty() {
-        first
-    } else {
-        whole.into()
-    }))
 }
 
 fn respond(reply: Reply) -> Response {

@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{
     gateway::{Caller, Gateway},
+    guard::body::must_be_json,
     lifetime::Lifetime,
     settings::{Mcp, Server},
 };
 use axum::{
     Extension,
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -45,6 +46,23 @@ pub struct Door {
     server: Arc<Server>,
     largest: usize,
     lifetime: Lifetime,
+}
+
+/// A request that rmcp does not get to see.
+#[derive(Debug)]
+pub struct Refused(Box<Response>);
+
+impl From<ApiError> for Refused {
+    /// Before it is known which request it is.
+    fn from(error: ApiError) -> Self {
+        Self(Box::new(refusal::respond(&error, &Value::Null)))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
 }
 
 impl fmt::Debug for Door {
@@ -81,7 +99,7 @@ impl Door {
     }
 
     /// The session that a request names, if it is the caller's; `None` inside where it names none.
-    fn visit(&self, headers: &HeaderMap, caller: &Caller) -> Result<Option<Visit>, Box<Response>> {
+    fn visit(&self, headers: &HeaderMap, caller: &Caller) -> Result<Option<Visit>, Refused> {
         let Some(id) = headers.get(SESSION) else {
             return Ok(None);
         };
@@ -91,9 +109,10 @@ impl Door {
             .and_then(|id| self.sessions.visit(id, caller));
         match visit {
             Some(visit) => Ok(Some(visit)),
-            None => Err(Box::new(
-                refusal::reworded(StatusCode::NOT_FOUND, &Value::Null).unwrap_or_default(),
-            )),
+            None => {
+                let response = refusal::reworded(StatusCode::NOT_FOUND, &Value::Null);
+                Err(Refused(Box::new(response.unwrap_or_default())))
+            }
         }
     }
 
@@ -104,19 +123,17 @@ impl Door {
 }
 
 /// `POST /mcp`: a message; a request's reply is a document or a stream.
+///
+/// # Errors
+/// A request that rmcp does not get to see.
 pub async fn receive(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Response {
+) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
-    if let Err(error) = message::must_be_json(&parts.headers) {
-        return refusal::respond(&error, &Value::Null);
-    }
-    let body = match message::read(body, door.largest, door.server.body_timeout).await {
-        Ok(body) => body,
-        Err(error) => return refusal::respond(&error, &Value::Null),
-    };
+    must_be_json(&parts.headers)?;
+    let body = message::read(body, door.largest, door.server.body_timeout).await?;
     let outline = match Outline::read(&body) {
         Ok(outline) => outline,
         Err(unreadable) => {
@@ -125,13 +142,11 @@ pub async fn receive(
                 Unreadable::Broken { .. } => PARSE_ERROR,
             };
             let error = ApiError::new(ErrorKind::InvalidRequest, unreadable.to_string());
-            return refusal::respond_with(&error, code, &Value::Null);
+            let refused = refusal::respond_with(&error, code, &Value::Null);
+            return Err(Refused(Box::new(refused)));
         }
     };
-    let visit = match door.visit(&parts.headers, &caller) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
+    let visit = door.visit(&parts.headers, &caller)?;
     let begins = visit.is_none() && outline.method.as_deref() == Some("initialize");
     let id = outline.into_id();
     let place = if begins {
@@ -142,7 +157,7 @@ pub async fn receive(
     if begins && place.is_none() {
         let message = "all MCP sessions are in use (mcp.max_sessions). Try again when another client is done.";
         let error = ApiError::new(ErrorKind::QueueFull, message).retry_after(RETRY_SECONDS);
-        return refusal::respond(&error, &id);
+        return Err(Refused(Box::new(refusal::respond(&error, &id))));
     }
     let asked = door.ask(http::Request::from_parts(parts, Full::new(body)));
     // The place is the session's own once there is one.
@@ -153,7 +168,7 @@ pub async fn receive(
     });
     let soon = door.server.keep_alive_comment_after;
     match tokio::time::timeout(soon, &mut coming).await {
-        Ok(answer) => finish(answer, &id, None, visit),
+        Ok(answer) => Ok(finish(answer, &id, None, visit)),
         // Whatever is wrong at once has had its status; what takes longer is a queue or a model being loaded.
         Err(_) => {
             let every = door.server.keep_alive_comment_every;
@@ -167,42 +182,42 @@ pub async fn receive(
             ] {
                 headers.insert(name, HeaderValue::from_static(value));
             }
-            response
+            Ok(response)
         }
     }
 }
 
 /// `GET /mcp`: a stream of what the device says unasked, or the rest of one that broke off.
+///
+/// # Errors
+/// A request that rmcp does not get to see.
 pub async fn listen(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Response {
-    let visit = match door.visit(request.headers(), &caller) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
+) -> Result<Response, Refused> {
+    let visit = door.visit(request.headers(), &caller)?;
     // The rest of an answer ends with the answer, for which shutdown waits.
     let is_endless = !request.headers().contains_key(LAST_EVENT);
     let lifetime = door.lifetime.clone();
     let answer = door.ask(request.map(|_| Full::default())).await;
     let stopping = is_endless
         .then(|| -> super::body::Stopping { Box::pin(async move { lifetime.stopping().await }) });
-    finish(answer, &Value::Null, stopping, visit)
+    Ok(finish(answer, &Value::Null, stopping, visit))
 }
 
 /// `DELETE /mcp`: the end of a session.
+///
+/// # Errors
+/// A request that rmcp does not get to see.
 pub async fn end(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Response {
-    let visit = match door.visit(request.headers(), &caller) {
-        Ok(visit) => visit,
-        Err(refused) => return *refused,
-    };
+) -> Result<Response, Refused> {
+    let visit = door.visit(request.headers(), &caller)?;
     let answer = door.ask(request.map(|_| Full::default())).await;
-    finish(answer, &Value::Null, None, visit)
+    Ok(finish(answer, &Value::Null, None, visit))
 }
 
 /// An answer of rmcp's on its way out.

@@ -74,6 +74,7 @@ impl Handler {
             },
             prompts: Arc::clone(&self.prompts),
             progress: Progress::of(context),
+            context: None,
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Whatever ends the call drops the reply, and that stops the engine.
 
-use super::progress::Progress;
+use super::{progress::Progress, reader::Reader, size};
 use crate::gateway::{Answer, Caller, Content, Framing, Gateway, Reply, Request};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -33,6 +33,23 @@ pub(super) struct Question {
     pub body: Value,
     /// The answer is over after so many lines, whatever the model would add.
     pub most_lines: Option<usize>,
+    /// The model as it was named.
+    pub model: String,
+    /// About how long the prompt is, and how long at most, in tokens.
+    pub input: u64,
+    /// The latter.
+    pub most: u64,
+    /// How long the answer may be.
+    pub max_tokens: u64,
+}
+
+/// What comes of a question.
+#[derive(Clone, Debug)]
+pub(super) enum Heard {
+    /// An answer.
+    Said(Said),
+    /// None: the engine runs the model with a context that is too short for it, and was stopped.
+    Shorter(u64),
 }
 
 /// What it said.
@@ -45,6 +62,8 @@ pub(super) struct Said {
     pub backend: String,
     /// How long the prompt was by the engine's count.
     pub prompt_tokens: Option<u64>,
+    /// The same of the answer, where it was heard to its end.
+    pub tokens: Option<u64>,
 }
 
 /// Why there is no answer.
@@ -71,16 +90,28 @@ impl Asker {
         &self,
         question: &Question,
         progress: &mut Progress,
-    ) -> Result<Said, Missing> {
+    ) -> Result<Heard, Missing> {
         let request = self.request(question);
         let asking = async {
             progress.waiting().await;
             let Reply { content, .. } = self.gateway.call(request).await?;
-            match content {
-                Content::Stream(answer) => hear(answer, question.most_lines, progress).await,
-                // It was asked as a stream.
-                Content::Whole(_) => Err(strange("a whole reply")),
+            // It was asked as a stream.
+            let Content::Stream(answer) = content else {
+                return Err(strange("a whole reply"));
+            };
+            let world = self.gateway.worlds().current();
+            let reader = Reader::of(answer.engine(), &question.model, &world).await;
+            let context = reader.as_ref().and_then(|reader| reader.context);
+            if let Some(context) = context
+                && !size::has_room(context, question.input, question.max_tokens)
+            {
+                return Ok(Heard::Shorter(context));
             }
+            let said = hear(answer, question.most_lines, progress).await?;
+            if let Some(reader) = reader {
+                reader.must_have_read(question, &said, &self.caller).await?;
+            }
+            Ok(Heard::Said(said))
         };
         let revoked = async {
             match self.caller.allowance.key() {
@@ -169,6 +200,8 @@ struct Told {
 struct Usage {
     #[serde(default)]
     prompt_tokens: Option<u64>,
+    #[serde(default)]
+    completion_tokens: Option<u64>,
 }
 
 async fn hear(
@@ -178,6 +211,7 @@ async fn hear(
 ) -> Result<Said, Missing> {
     let mut said = Said::default();
     let mut pieces = 0;
+    let mut written = None;
     while let Some(bytes) = poll_fn(|cx| answer.poll_next(cx)).await {
         let piece: Piece = serde_json::from_slice(&bytes).map_err(|error| {
             // Where, not what: the text is the model's.
@@ -195,6 +229,7 @@ async fn hear(
         said.backend = piece.backend.unwrap_or(said.backend);
         if let Some(usage) = piece.usage {
             said.prompt_tokens = usage.prompt_tokens.or(said.prompt_tokens);
+            written = usage.completion_tokens.or(written);
         }
         for choice in piece.choices {
             let delta = choice.delta.and_then(|delta| delta.content);
@@ -205,6 +240,7 @@ async fn hear(
         }
         said.is_truncated |= finish_reason.as_deref() == Some("length");
         if is_done {
+            said.tokens = written;
             return Ok(said);
         }
         pieces += 1;

@@ -1,9 +1,8 @@
-//! The body of a request: read with limits, and looked at as far as the door has to know it.
+//! The body of a request: read, and looked at as far as the door has to know it.
 
+use crate::guard::body;
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 use std::{borrow::Cow, time::Duration};
@@ -64,30 +63,12 @@ pub(super) enum Unreadable {
     },
 }
 
-/// A body has to be declared as JSON: a page of another origin can send anything else unasked.
-///
-/// # Errors
-/// It is not.
-pub(super) fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let message =
-        "a JSON-RPC message is sent as JSON, with `Content-Type: application/json`.".to_owned();
-    Err(ApiError::new(ErrorKind::UnsupportedMediaType, message))
-}
-
 /// The whole body.
 ///
 /// # Errors
 /// It is too large, too slow or broken off.
-pub(super) async fn read(body: Body, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
-    match tokio::time::timeout(patience, collect(body, limit)).await {
+pub(super) async fn read(given: Body, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(patience, body::collect(given, limit)).await {
         Ok(Ok(Some(whole))) => Ok(whole),
         Ok(Ok(None)) => {
             let message = format!(
@@ -95,35 +76,9 @@ pub(super) async fn read(body: Body, limit: usize, patience: Duration) -> Result
             );
             Err(ApiError::new(ErrorKind::BodyTooLarge, message))
         }
-        Ok(Err(error)) => {
-            let message = "the body broke off before its end. Send the request again.";
-            Err(ApiError::new(ErrorKind::InvalidRequest, message).cause(error))
-        }
-        Err(_) => {
-            let message = format!(
-                "the body did not arrive within {patience:?}. Send the request again, or raise server.body_timeout."
-            );
-            Err(ApiError::new(ErrorKind::RequestTimeout, message))
-        }
+        Ok(Err(error)) => Err(body::broken(&error)),
+        Err(_) => Err(body::late(patience)),
     }
-}
-
-async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
-    /// A client that is still sending when the connection closes sees a broken pipe and never the 413.
-    const DRAIN: Duration = Duration::from_secs(2);
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        if whole.len() + data.len() > limit {
-            let drain = async { while let Some(Ok(_)) = body.frame().await {} };
-            let _ = tokio::time::timeout(DRAIN, drain).await;
-            return Ok(None);
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(Some(whole.freeze()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! - `body`: how a reply leaves: comments while nothing has come, an end when thoxd stops.
 //! - `sessions`: sessions of clients before 2026-07-28: whose they are, how many, how long.
 //! - `handler`: what rmcp asks for: tools, resources, prompts.
-//! - `tools`: the four tools; `job`: their question to a model through the gateway; `progress`: how far it is.
+//! - `tools`: the four tools; `job`: their question to a model through the gateway; `reader`: whether it was read to its
+//!   end; `progress`: how far it is.
 //! - `resources`: the models and the device's status; `offers`: the four jobs as prompts.
 //! - [`prompts`]: what the models are asked; [`size`]: whether it fits; [`extract`]: code out of what they say;
 //!   [`diff`]: what it changes.
@@ -24,6 +25,7 @@ mod message;
 mod offers;
 mod progress;
 pub mod prompts;
+mod reader;
 mod refusal;
 mod resources;
 mod sessions;

@@ -92,6 +92,62 @@ pub fn room(context: Option<u64>, prompt: u64, least: u64, wanted: u64) -> Resul
     Ok(wanted.min(left))
 }
 
+/// Whether there is room for a prompt and an answer of at most so many tokens.
+#[must_use]
+pub fn has_room(context: u64, prompt: u64, answer: u64) -> bool {
+    prompt + TEMPLATE + answer <= context
+}
+
+/// The most tokens that a prompt can be: every tokenizer in use makes at least a byte one.
+#[must_use]
+pub fn most(prompt: &str) -> u64 {
+    prompt.len() as u64 + TEMPLATE
+}
+
+/// Whether an engine that cuts a prompt without a word has read this one to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It has.
+    Whole,
+    /// It has not, or it has forgotten the beginning again while it wrote; or the context is so full that nothing tells.
+    Cut,
+    /// It may have: the engine has to be asked.
+    Unsure,
+}
+
+/// The same before the engine is asked for more: a prompt of `most` tokens at most, of which it says that it has `read`
+/// so many, and to which it has `written` so many. `context` is what it runs the model with.
+#[must_use]
+pub fn reading(context: Option<u64>, most: u64, read: Option<u64>, written: u64) -> Reading {
+    /// Ollama's default before it told which one it uses. Later ones are larger.
+    const OLDEST_DEFAULT: u64 = 2048;
+    let Some(context) = context else {
+        return if most + written < OLDEST_DEFAULT {
+            Reading::Whole
+        } else {
+            Reading::Unsure
+        };
+    };
+    match read {
+        Some(read) if is_full(context, read, written) => Reading::Cut,
+        // Of what it cuts an engine reads half a context at least (Ollama from v0.30 on), mostly a whole one.
+        Some(read) if 2 * read < context => Reading::Whole,
+        None if !is_full(context, most, written) => Reading::Whole,
+        Some(_) | None => Reading::Unsure,
+    }
+}
+
+/// Whether an engine that was told not to cut, and has read `prompt` tokens, has kept them to the end of its answer.
+#[must_use]
+pub fn is_kept(context: Option<u64>, prompt: u64, written: u64) -> bool {
+    context.is_none_or(|context| !is_full(context, prompt, written))
+}
+
+/// An engine makes room with the last token that fits, by forgetting from the front.
+fn is_full(context: u64, prompt: u64, written: u64) -> bool {
+    prompt + written + 1 >= context
+}
+
 /// The fewest tokens that a prompt can be: no tokenizer in use joins words over blanks. An engine that counts fewer has
 /// read a part of it.
 #[must_use]
@@ -126,6 +182,47 @@ mod tests {
         assert_eq!(room(Some(4096), 3932, 10, 500), Ok(100));
         let refused = room(Some(4096), 4030, 10, 500).unwrap_err();
         assert_eq!((refused.reply, refused.context), (10, 4096));
+    }
+
+    #[test]
+    fn a_reading_is_whole_only_where_it_cannot_have_been_cut() {
+        let context = Some(4096);
+        for (context, most, read, written, reading_) in [
+            // By what the engine says: below half a context nothing was cut, at its end there is no telling.
+            (context, 99_999, Some(2047), 100, Reading::Whole),
+            (context, 99_999, Some(2050), 100, Reading::Unsure),
+            (context, 99_999, Some(4096), 1, Reading::Cut),
+            (context, 99_999, Some(4095), 0, Reading::Cut),
+            // Short when it was read, and too long with what was written.
+            (context, 99_999, Some(1000), 3094, Reading::Whole),
+            (context, 99_999, Some(1000), 3095, Reading::Cut),
+            // By its length, where the engine says nothing.
+            (context, 3000, None, 1094, Reading::Whole),
+            (context, 3000, None, 1095, Reading::Unsure),
+            (None, 1000, None, 1000, Reading::Whole),
+            (None, 1000, Some(10), 1048, Reading::Unsure),
+        ] {
+            let found = reading(context, most, read, written);
+            assert_eq!(found, reading_, "{context:?} {most} {read:?} {written}");
+        }
+        assert!(is_kept(context, 4000, 94) && !is_kept(context, 4000, 95));
+        assert!(is_kept(None, 4000, 4000));
+    }
+
+    /// Whatever an engine cuts, by either rule of Ollama's, is never taken for whole.
+    #[test]
+    fn no_cut_is_taken_for_whole() {
+        for context in 2..600_u64 {
+            for keep in 0..context {
+                let half = context - ((context - keep) / 2).max(1);
+                for read in [half, context] {
+                    for written in [0, 1, context / 2] {
+                        let found = reading(Some(context), u64::MAX / 2, Some(read), written);
+                        assert_ne!(found, Reading::Whole, "{context} {keep} {read} {written}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

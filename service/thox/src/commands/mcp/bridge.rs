@@ -1,10 +1,12 @@
 //! MCP over the standard input and output, to the device and back, for clients that only speak that.
 //!
-//! Each message is a request of its own to the device. When the client closes its end, what still runs is stopped there
-//! too.
+//! Each message is a request of its own to the device. When the client leaves, what still runs is stopped there too; one
+//! that has only said all that it has to say gets its answers.
 
 use super::{
+    input::{self, End, Input},
     line::{self, Line},
+    order::Order,
     session::{SESSION, Session},
 };
 use crate::{
@@ -15,22 +17,8 @@ use crate::{
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead as _, Read as _},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
-use tokio::{
-    sync::mpsc,
-    task::{AbortHandle, JoinSet},
-};
-
-/// Lines that are read ahead; a client that sends more is held back by the pipe.
-const AHEAD: usize = 16;
-
-/// More than the device takes (`server.max_body`), so that it is the device that says so.
-const LONGEST_LINE: u64 = 64 << 20;
+use std::{sync::Arc, time::Duration};
+use tokio::task::{AbortHandle, JoinSet};
 
 /// The session's end is a courtesy: the device finds out by itself.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -44,6 +32,13 @@ struct Bridge {
     session: Session,
 }
 
+/// A request under way.
+struct Running {
+    id: Value,
+    begins: bool,
+    task: AbortHandle,
+}
+
 /// Carries messages until the client closes its end.
 pub(super) async fn run(device: Device, output: Output) -> Result<(), Failure> {
     let bridge = Arc::new(Bridge {
@@ -51,49 +46,64 @@ pub(super) async fn run(device: Device, output: Output) -> Result<(), Failure> {
         output,
         session: Session::default(),
     });
-    let mut lines = lines();
-    let mut running: Vec<(Value, AbortHandle)> = Vec::new();
+    let mut input = input::read();
+    let mut order = Order::default();
+    let mut end = None;
     let mut requests: JoinSet<Result<(), Failure>> = JoinSet::new();
-    loop {
-        let text = tokio::select! {
-            text = lines.recv() => text,
+    let mut running: Vec<Running> = Vec::new();
+    while end.is_none() || !requests.is_empty() || !order.is_empty() {
+        let line = tokio::select! {
+            got = input.recv(), if end.is_none() && !order.is_full() => match got {
+                Some(Input::Line(text)) if text.trim().is_empty() => continue,
+                Some(Input::Line(text)) => match Line::read(text) {
+                    Ok(line) => order.take(line),
+                    Err(answer) => {
+                        bridge.say(&answer)?;
+                        continue;
+                    }
+                },
+                Some(Input::End(End::Early)) => {
+                    end = Some(End::Early);
+                    continue;
+                }
+                Some(Input::End(End::Leaving)) | None => break,
+            },
             Some(ended) = requests.join_next(), if !requests.is_empty() => {
-                running.retain(|(_, request)| !request.is_finished());
+                let is_over = |request: &Running| request.task.is_finished();
+                if running.iter().any(|request| request.begins && is_over(request)) {
+                    order.begun();
+                }
+                running.retain(|request| !is_over(request));
                 // Nobody reads any more: there is nothing left to do.
                 if let Ok(Err(closed)) = ended {
                     return Err(closed);
                 }
-                continue;
+                None
             }
+            // What is held waits for a request under way.
+            else => break,
         };
-        let Some(text) = text else { break };
-        if text.trim().is_empty() {
-            continue;
-        }
-        let line = match Line::read(text) {
-            Ok(line) => line,
-            Err(answer) => {
-                bridge.say(&answer)?;
-                continue;
-            }
-        };
-        match line.id().cloned() {
-            Some(id) => {
-                let bridge = Arc::clone(&bridge);
-                let own = id.clone();
-                let request = requests.spawn(async move { bridge.request(&line, &own).await });
-                running.push((id, request));
-            }
-            None => {
-                // Without a session the device goes by the connection: it is closed with the request.
-                if let (Some(cancelled), None) = (line.cancels(), bridge.session.ending()) {
-                    for (_, request) in running.iter().filter(|(id, _)| id == cancelled) {
-                        request.abort();
+        let mut next = line.or_else(|| order.next());
+        while let Some(line) = next {
+            match line.id().cloned() {
+                Some(id) => {
+                    let begins = line.begins();
+                    let (bridge, own) = (Arc::clone(&bridge), id.clone());
+                    let task = requests.spawn(async move { bridge.request(&line, &own).await });
+                    running.push(Running { id, begins, task });
+                }
+                None => {
+                    // Without a session the device goes by the connection: it is closed with the request.
+                    if let (Some(cancelled), None) = (line.cancels(), bridge.session.ending()) {
+                        for request in running.iter().filter(|request| request.id == *cancelled) {
+                            request.task.abort();
+                        }
+                    } else {
+                        bridge.tell(&line).await;
                     }
-                } else {
-                    bridge.tell(&line).await;
                 }
             }
+            next = order.next();
         }
     }
     requests.abort_all();
@@ -104,30 +114,6 @@ pub(super) async fn run(device: Device, output: Output) -> Result<(), Failure> {
         let _ = tokio::time::timeout(FAREWELL, ending).await;
     }
     Ok(())
-}
-
-/// The lines of the standard input, read on a thread of its own, which the end of the process does not wait for.
-fn lines() -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    thread::spawn(move || {
-        let mut input = std::io::stdin().lock();
-        loop {
-            let mut line = Vec::new();
-            match input
-                .by_ref()
-                .take(LONGEST_LINE)
-                .read_until(b'\n', &mut line)
-            {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-            let line = String::from_utf8_lossy(&line).into_owned();
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 impl Bridge {

@@ -16,7 +16,10 @@ enum Way {
     /// By itself.
     Http { url: String, wants_key: bool },
     /// Through this program.
-    Stdio { arguments: Vec<String> },
+    Stdio {
+        arguments: Vec<String>,
+        wants_key: bool,
+    },
 }
 
 /// Prints the snippet, and where it goes.
@@ -37,6 +40,7 @@ pub(super) fn print(
     let way = if stdio || is_pinned {
         Way::Stdio {
             arguments: vec!["--host".to_owned(), device.url(), "mcp".to_owned()],
+            wants_key: device.has_key(),
         }
     } else {
         Way::Http {
@@ -50,11 +54,23 @@ pub(super) fn print(
         wants_key: true, ..
     } = way
     {
-        remark(&format!(
-            "(the key comes from the variable {KEY}, set where the client runs)"
-        ));
+        remark(&format!("({})", whence(client)));
     }
     output.line(&text)
+}
+
+/// Where a client that reaches the device by itself has the key from.
+fn whence(client: McpClient) -> String {
+    match client {
+        McpClient::ClaudeCode | McpClient::Codex | McpClient::Cursor | McpClient::Opencode => {
+            format!("the key comes from the variable {KEY}, set where the client runs")
+        }
+        McpClient::Continue => format!(
+            "the key comes from the variable {KEY}, set where the client runs or in ~/.continue/.env"
+        ),
+        McpClient::Vscode => "VS Code asks for the key, once".to_owned(),
+        McpClient::Zed => "write the key in the place of YOUR_KEY".to_owned(),
+    }
 }
 
 fn snippet(client: McpClient, way: &Way) -> (&'static str, String) {
@@ -114,7 +130,7 @@ fn snippet(client: McpClient, way: &Way) -> (&'static str, String) {
             ".continue/mcpServers/thox.yaml, or the same folder below ~",
             yaml(way),
         ),
-        // https://opencode.ai/docs/mcp-servers (version 2)
+        // https://opencode.ai/docs/mcp-servers
         McpClient::Opencode => {
             let server = match way {
                 Way::Http { url, wants_key } => {
@@ -122,7 +138,7 @@ fn snippet(client: McpClient, way: &Way) -> (&'static str, String) {
                     add_key(&mut server, *wants_key, &format!("Bearer {{env:{KEY}}}"));
                     server
                 }
-                Way::Stdio { arguments } => {
+                Way::Stdio { arguments, .. } => {
                     let command: Vec<&str> = std::iter::once("thox")
                         .chain(arguments.iter().map(String::as_str))
                         .collect();
@@ -130,7 +146,7 @@ fn snippet(client: McpClient, way: &Way) -> (&'static str, String) {
                 }
             };
             (
-                "opencode.json of a project, or ~/.config/opencode/opencode.json (version 1 has no \"servers\": \"thox\" stands right below \"mcp\")",
+                "opencode.json of a project, or ~/.config/opencode/opencode.json (one that knows no \"servers\" is old: there \"thox\" stands right below \"mcp\")",
                 pretty(&json!({
                     "$schema": "https://opencode.ai/config.json",
                     "mcp": {"servers": {"thox": server}},
@@ -154,7 +170,7 @@ fn server(way: &Way, kind: Option<&str>, key: &str) -> Value {
             add_key(&mut server, *wants_key, key);
             server
         }
-        Way::Stdio { arguments } => json!({"command": "thox", "args": arguments}),
+        Way::Stdio { arguments, .. } => json!({"command": "thox", "args": arguments}),
     }
 }
 
@@ -174,12 +190,20 @@ fn codex(way: &Way) -> String {
             }
             text
         }
-        Way::Stdio { arguments } => {
+        Way::Stdio {
+            arguments,
+            wants_key,
+        } => {
             let list: Vec<String> = arguments.iter().map(|text| quoted(text)).collect();
-            format!(
+            let mut text = format!(
                 "[mcp_servers.thox]\ncommand = \"thox\"\nargs = [{}]",
                 list.join(", ")
-            )
+            );
+            // Codex gives a program that it starts none of its variables but the usual ones.
+            if *wants_key {
+                text.push_str(&format!("\nenv_vars = [{}]", quoted(KEY)));
+            }
+            text
         }
     }
 }
@@ -199,7 +223,7 @@ fn yaml(way: &Way) -> String {
             }
             text
         }
-        Way::Stdio { arguments } => {
+        Way::Stdio { arguments, .. } => {
             let mut text = format!("{head}    type: stdio\n    command: thox\n    args:");
             for argument in arguments {
                 text.push_str(&format!("\n      - {}", quoted(argument)));

@@ -42,6 +42,11 @@ impl Line {
         self.text_of("/method").unwrap_or_default()
     }
 
+    /// Whether it opens a session.
+    pub(super) fn begins(&self) -> bool {
+        self.method() == "initialize" && self.id().is_some()
+    }
+
     /// What a tool, a prompt or a resource is called, as the header `Mcp-Name` has it.
     pub(super) fn name(&self) -> Option<&str> {
         self.text_of("/params/name")

@@ -2,14 +2,14 @@
 
 use crate::mcp::{
     extract::spoken,
-    job::{Asker, Missing, Question, Said},
+    job::{Asker, Heard, Missing, Question, Said},
     progress::Progress,
     prompts::{Job, Prompts},
     size,
 };
 use minijinja::value::Value as Values;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use thox_api::ErrorKind;
 use thox_policy::Endpoint;
 
@@ -19,6 +19,8 @@ pub(in crate::mcp) struct Work {
     pub asker: Asker,
     pub prompts: Arc<Prompts>,
     pub progress: Progress,
+    /// What an engine was seen to run the model with in this call.
+    pub context: Option<u64>,
 }
 
 /// Tokens for an answer.
@@ -54,26 +56,20 @@ impl Work {
         budget: Budget,
     ) -> Result<Said, Missing> {
         let prompt = self.prompts.render(job, values)?;
-        let input = sum(&[&prompt.system, &prompt.user]);
-        let max_tokens = self.room(model, input, budget)?;
-        let was_loaded = self.is_loaded(model);
-        let question = Question {
+        let draft = Draft {
+            model,
             endpoint: Endpoint::Chat,
-            body: json!({
-                "model": model,
-                "messages": [
-                    {"role": "system", "content": prompt.system},
-                    {"role": "user", "content": prompt.user},
-                ],
-                "max_tokens": max_tokens,
-                "temperature": TEMPERATURE,
-            }),
+            fields: json!({"messages": [
+                {"role": "system", "content": prompt.system},
+                {"role": "user", "content": prompt.user},
+            ]}),
             most_lines: None,
+            texts: &[&prompt.system, &prompt.user],
+            // Some models' chat templates leave the system's text out.
+            given: &[&prompt.user],
+            budget,
         };
-        let said = self.asker.ask(&question, &mut self.progress).await?;
-        whole_prompt_was_read(&said, &[&prompt.user])?;
-        self.had_room(model, input, was_loaded).await?;
-        Ok(said)
+        self.ask(&draft).await
     }
 
     /// Asks a model to fill the gap between two texts; `None` where it cannot.
@@ -85,32 +81,24 @@ impl Work {
         lines: usize,
         budget: Budget,
     ) -> Result<Option<Said>, Missing> {
-        let input = sum(&[before, after]);
-        let max_tokens = self.room(model, input, budget)?;
-        let was_loaded = self.is_loaded(model);
         // Without a suffix an engine takes the request for a chat's beginning.
         let suffix = if after.is_empty() { "\n" } else { after };
-        let question = Question {
+        let draft = Draft {
+            model,
             endpoint: Endpoint::Completions,
-            body: json!({
-                "model": model,
-                "prompt": before,
-                "suffix": suffix,
-                "max_tokens": max_tokens,
-                "temperature": TEMPERATURE,
-            }),
+            fields: json!({"prompt": before, "suffix": suffix}),
             most_lines: Some(lines),
+            texts: &[before, after],
+            given: &[before, after],
+            budget,
         };
+        let question = self.question(&draft)?;
         if !self.asker.can(&question) {
             return Ok(None);
         }
-        match self.asker.ask(&question, &mut self.progress).await {
-            Ok(said) => {
-                whole_prompt_was_read(&said, &[before, after])?;
-                self.had_room(model, input, was_loaded).await?;
-                Ok(Some(said))
-            }
-            // Many engines do not tell beforehand whether they can.
+        match self.ask(&draft).await {
+            Ok(said) => Ok(Some(said)),
+            // Many engines do not tell beforehand whether they can. What is too large to fill in is too large for a chat.
             Err(Missing::Failed {
                 kind: ErrorKind::CapabilityMissing | ErrorKind::InvalidRequest,
                 ..
@@ -119,59 +107,94 @@ impl Work {
         }
     }
 
+    /// Asks, and does not give out the answer to a part of the question.
+    async fn ask(&mut self, draft: &Draft<'_>) -> Result<Said, Missing> {
+        /// The second time its context is known; it is another one only if the engine is set up anew meanwhile.
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
+            let question = self.question(draft)?;
+            match self.asker.ask(&question, &mut self.progress).await? {
+                Heard::Said(said) => {
+                    whole_prompt_was_read(&said, draft.given)?;
+                    return Ok(said);
+                }
+                Heard::Shorter(context) => self.context = Some(context),
+            }
+        }
+        Err(Missing::Failed {
+            kind: ErrorKind::EngineError,
+            message: format!(
+                "the engine has loaded `{}` with ever less context. Call the tool again.",
+                draft.model
+            ),
+        })
+    }
+
+    /// A draft with as many tokens for the answer as there is room for.
+    fn question(&self, draft: &Draft<'_>) -> Result<Question, Missing> {
+        let Draft {
+            model,
+            endpoint,
+            most_lines,
+            texts,
+            ..
+        } = *draft;
+        let input = texts.iter().map(|text| size::tokens(text)).sum();
+        let max_tokens = self.room(model, input, draft.budget)?;
+        let own = json!({"model": model, "max_tokens": max_tokens, "temperature": TEMPERATURE});
+        let mut body = draft.fields.clone();
+        if let (Some(body), Value::Object(own)) = (body.as_object_mut(), own) {
+            body.extend(own);
+        }
+        Ok(Question {
+            endpoint,
+            body,
+            most_lines,
+            model: model.to_owned(),
+            input,
+            most: texts.iter().map(|text| size::most(text)).sum(),
+            max_tokens,
+        })
+    }
+
     /// How many tokens the answer may have.
     fn room(&self, model: &str, input: u64, budget: Budget) -> Result<u64, Missing> {
         let known = self.asker.gateway.worlds().model(model);
-        let context = known.and_then(|model| model.context_length);
-        size::room(context, input, budget.least, budget.wanted).map_err(|error| Missing::Failed {
-            kind: ErrorKind::InvalidRequest,
-            message: format!(
-                "{error} (`{model}`). Send the part that matters, or name a model with a longer context: the resource thox://models lists them."
-            ),
-        })
-    }
-
-    fn is_loaded(&self, model: &str) -> bool {
-        let known = self.asker.gateway.worlds().model(model);
-        known.is_some_and(|model| model.loaded)
-    }
-
-    /// What context an engine runs a model with is known once it has loaded it: whether that was enough for a prompt of
-    /// `input` tokens that it was loaded for.
-    async fn had_room(&self, model: &str, input: u64, was_loaded: bool) -> Result<(), Missing> {
-        /// No engine loads a model with less unless it is told to.
-        const USUAL_CONTEXT: u64 = 2048;
-        /// A few of the usual `poll_interval`: the next survey sees it.
-        const SEEN_WITHIN: Duration = Duration::from_secs(6);
-        const LOOK_EVERY: Duration = Duration::from_millis(50);
-        if was_loaded || input <= USUAL_CONTEXT {
-            return Ok(());
-        }
-        let seen = async {
-            while !self.is_loaded(model) {
-                tokio::time::sleep(LOOK_EVERY).await;
+        let (context, own) = known.map_or((None, None), |model| {
+            (model.context_length, model.max_context_length)
+        });
+        let seen = self.context.or(context);
+        size::room(seen, input, budget.least, budget.wanted).map_err(|error| {
+            let could = own.or(context).filter(|own| Some(*own) > seen);
+            let raise = match could {
+                Some(own) => format!(" It could read {own}: raise the engine's context (Ollama: OLLAMA_CONTEXT_LENGTH)."),
+                None => String::new(),
+            };
+            Missing::Failed {
+                kind: ErrorKind::InvalidRequest,
+                message: format!(
+                    "{error} (`{model}`). Send the part that matters, or name a model with a longer context: the resource thox://models lists them.{raise}"
+                ),
             }
-        };
-        // One that has been unloaded again at once is never seen.
-        let _ = tokio::time::timeout(SEEN_WITHIN, seen).await;
-        let known = self.asker.gateway.worlds().model(model);
-        let context = known.and_then(|model| model.context_length);
-        size::room(context, input, 1, 1).map(drop).map_err(|error| Missing::Failed {
-            kind: ErrorKind::EngineError,
-            message: format!(
-                "{error}, since the engine has loaded `{model}` with a shorter context than it has, so its answer is not used. Send less, or raise the engine's context (Ollama: OLLAMA_CONTEXT_LENGTH)."
-            ),
         })
     }
 }
 
-fn sum(prompt: &[&str]) -> u64 {
-    prompt.iter().map(|text| size::tokens(text)).sum()
+/// A question before it is known how long its answer may be.
+struct Draft<'a> {
+    model: &'a str,
+    endpoint: Endpoint,
+    /// The prompt, as the endpoint has it.
+    fields: Value,
+    most_lines: Option<usize>,
+    /// All that the model reads.
+    texts: &'a [&'a str],
+    /// What of it every model reads.
+    given: &'a [&'a str],
+    budget: Budget,
 }
 
-/// Some engines cut a prompt that is too long for the context they run with, and say nothing.
-///
-/// Only what the tool was given counts: some models' chat templates leave the system's text out.
+/// An engine that nobody knows to cut a prompt may do so all the same.
 fn whole_prompt_was_read(said: &Said, given: &[&str]) -> Result<(), Missing> {
     /// No engine runs with less; below it a tokenizer of its own kind may count fewer tokens than words.
     const SHORTEST_CONTEXT: u64 = 512;
