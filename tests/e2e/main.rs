@@ -8,6 +8,7 @@
 //! - `privacy`: no prompt and no reply in any log
 //! - `tls`: the encrypted port, its certificates, HTTP/2, and how many connections one client may have
 //! - `mcp`: `/mcp` and its tools, as MCP clients see them
+//! - `bus`: D-Bus: what programs of the machine see and may, the engines' units, no bus at all
 //! - `rfc6455`: the WebSocket frame by frame, right and wrong, in the order of Autobahn's groups
 //! - `soak`: minutes of broken connections, only where asked for
 //! - `manage`: models that come and go, settings, the log, the restart
@@ -16,6 +17,8 @@
 
 #[cfg(test)]
 mod broken_streams;
+#[cfg(test)]
+mod bus;
 #[cfg(test)]
 mod cancellation;
 #[cfg(test)]

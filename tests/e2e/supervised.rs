@@ -62,7 +62,8 @@ impl Manager {
     fn listen(&mut self) {
         let mut buffer = [0; 8192];
         while let Ok(length) = self.socket.recv(&mut buffer) {
-            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let text = String::from_utf8_lossy(&buffer[..length]);
+            let text = text.trim_end().to_owned();
             if text != "WATCHDOG=1" || self.heard.last() != Some(&text) {
                 self.heard.push(text);
             }

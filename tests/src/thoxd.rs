@@ -24,7 +24,7 @@ pub struct Builder {
 
 impl Default for Builder {
     /// A free port, short timeouts, no engine: the default Ollama and the starter are off, and nothing is said on this
-    /// machine's network.
+    /// machine's network or message bus.
     fn default() -> Self {
         let builder = Self {
             settings: BTreeMap::new(),
@@ -35,6 +35,7 @@ impl Default for Builder {
         builder
             .list("server", "listen", &["127.0.0.1:0"])
             .raw("mdns", "enabled", "false")
+            .raw("dbus", "enabled", "false")
             .text("log", "level", "debug")
             .raw("engines.ollama", "enabled", "false")
             .raw("engines.starter", "enabled", "false")

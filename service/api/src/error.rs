@@ -71,6 +71,8 @@ pub enum ErrorKind {
     EngineError,
     /// The engine did not answer in time.
     EngineTimeout,
+    /// The service manager of the machine cannot be asked, or refuses.
+    NoServiceManager,
     /// The client asked for the end of its own request.
     Cancelled,
     /// thoxd is stopping.
@@ -203,6 +205,13 @@ impl ErrorKind {
             Self::NoEngine => row(503, SERVER, "no_engine", -32000, "NoEngine"),
             Self::EngineError => row(502, SERVER, "engine_error", -32000, "EngineError"),
             Self::EngineTimeout => row(504, SERVER, "engine_timeout", -32000, "EngineTimeout"),
+            Self::NoServiceManager => row(
+                503,
+                SERVER,
+                "no_service_manager",
+                -32000,
+                "NoServiceManager",
+            ),
             // 499 is nginx's number for it; none is registered.
             Self::Cancelled => row(499, CLIENT, "cancelled", -32800, "Cancelled"),
             Self::ShuttingDown => row(503, SERVER, "shutting_down", -32000, "ShuttingDown"),

@@ -52,6 +52,36 @@ pub struct BackendHealth {
     pub version: Option<String>,
     /// How many models it has.
     pub models: usize,
+    /// The service manager's unit that runs it, where one does and the service manager answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unit: Option<UnitHealth>,
+}
+
+/// A unit as the service manager sees it (org.freedesktop.systemd1(5)).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitHealth {
+    /// Its name.
+    pub name: String,
+    /// `active`, `inactive`, `failed`, `activating`, `deactivating`, …
+    pub state: String,
+    /// More precisely: `running`, `auto-restart`, `start-limit-hit`, …
+    pub substate: String,
+    /// How it ended, where it did not end well: `exit-code`, `signal`, `oom-kill`, `start-limit-hit`, `watchdog`, …
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub result: Option<String>,
+    /// How often the service manager has restarted it by itself since it was started.
+    pub restarts: u32,
+}
+
+/// What was done to an engine's unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineChanged {
+    /// Always `engine.changed`.
+    pub object: String,
+    /// The engine's name in the settings.
+    pub engine: String,
+    /// The unit as it is now.
+    pub unit: UnitHealth,
 }
 
 /// Whether an engine answers.

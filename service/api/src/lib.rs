@@ -1,6 +1,7 @@
 //! What goes over the wire: the error table and the replies of the device's own routes. No I/O.
 //!
 //! - [`access`]: authentication, keys, claiming, the device itself.
+//! - [`dbus`]: the names of the D-Bus service.
 //! - [`downloads`]: models that come and go; [`settings`]; [`running`]: the log and the restart.
 //! - [`error`]: every kind of failure with its HTTP status and its names in each protocol.
 //! - [`health`], [`models`], [`router`]: the replies of `/health`, `/v1/models` and `/router/status`.
@@ -8,6 +9,7 @@
 //! - [`stream`]: the events of the WebSocket `/v1/stream`.
 
 pub mod access;
+pub mod dbus;
 pub mod downloads;
 pub mod error;
 pub mod health;
@@ -24,7 +26,7 @@ pub use access::{
 };
 pub use downloads::{Download, DownloadList, DownloadState, ModelAction, ModelChanged, NamedModel};
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorObject};
-pub use health::{BackendHealth, BackendState, Health, OverallStatus};
+pub use health::{BackendHealth, BackendState, EngineChanged, Health, OverallStatus, UnitHealth};
 pub use models::{ModelList, ModelObject};
 pub use reset::{Reset, ResetDone};
 pub use router::{

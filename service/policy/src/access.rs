@@ -39,6 +39,8 @@ pub enum Right {
 pub enum Source {
     /// The control socket; the kernel named its peer, who may change the device.
     ControlSocket,
+    /// A program of this machine, over D-Bus: the bus says who may look, polkit who may change.
+    Bus,
     /// The network.
     Network(Place),
 }
@@ -50,7 +52,7 @@ pub enum Credential {
     None,
     /// A key that is unknown, expired or revoked.
     Bad,
-    /// A key that is good.
+    /// A key that is good; over D-Bus, polkit's yes.
     Good(Right),
 }
 
@@ -67,6 +69,8 @@ pub enum Denial {
     TooFar,
     /// Only on the device itself.
     NotHere,
+    /// Polkit does not allow it.
+    NotAuthorized,
 }
 
 /// Whether a request may pass. `is_locked` is `auth.enabled`: asking needs a key on the own network too.
@@ -81,6 +85,15 @@ pub fn decide(
 ) -> Result<(), Denial> {
     let place = match source {
         Source::ControlSocket => return Ok(()),
+        Source::Bus => {
+            let is_allowed = match plane {
+                Plane::Public | Plane::Inference => true,
+                Plane::Administration | Plane::Device => {
+                    credential == Credential::Good(Right::Administration)
+                }
+            };
+            return is_allowed.then_some(()).ok_or(Denial::NotAuthorized);
+        }
         Source::Network(place) => place,
     };
     let is_near = place != Place::Remote;
@@ -102,8 +115,9 @@ pub fn decide(
 mod tests {
     use super::*;
 
-    const SOURCES: [Source; 4] = [
+    const SOURCES: [Source; 5] = [
         Source::ControlSocket,
+        Source::Bus,
         Source::Network(Place::Loopback),
         Source::Network(Place::OnLink),
         Source::Network(Place::Remote),
@@ -115,7 +129,7 @@ mod tests {
         Credential::Good(Right::Administration),
     ];
 
-    /// All 128 cases against the sentences that users are promised.
+    /// All 160 cases against the sentences that users are promised.
     #[test]
     fn every_case_is_as_promised() {
         let mut passed = 0;
@@ -131,6 +145,11 @@ mod tests {
                             continue;
                         }
                         let is_admin = credential == Credential::Good(Right::Administration);
+                        if source == Source::Bus {
+                            let is_asking = matches!(plane, Plane::Public | Plane::Inference);
+                            assert_eq!(may.is_ok(), is_asking || is_admin, "{case}: polkit's yes");
+                            continue;
+                        }
                         let is_good = matches!(credential, Credential::Good(_));
                         if plane == Plane::Device {
                             assert_eq!(may, Err(Denial::NotHere), "{case}");
@@ -158,7 +177,8 @@ mod tests {
                 }
             }
         }
-        let (control, administration, public, inference) = (32, 6, 16 + 4, 12 + 4);
-        assert_eq!(passed, control + administration + public + inference);
+        let (control, bus) = (32, 16 + 4);
+        let (administration, public, inference) = (6, 16 + 4, 12 + 4);
+        assert_eq!(passed, control + bus + administration + public + inference);
     }
 }

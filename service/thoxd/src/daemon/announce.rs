@@ -1,6 +1,6 @@
 //! Tells the network that the device is there, and takes up what it is called there.
 
-use super::run::first_on_network;
+use super::start::first_on_network;
 use crate::{
     http::{Encrypted, Listener},
     lan::Lan,

@@ -1,6 +1,6 @@
 //! Starts everything and owns shutdown.
 //!
-//! - `run`: the life of the process.
+//! - `run`: the life of the process; `start`: everything that it starts.
 //! - `sockets`: where it listens; `status`: what goes on, in words.
 //! - `doors`: all routes, each with what it is for.
 //! - `banner`: what a person at the terminal is told.
@@ -10,7 +10,9 @@ mod banner;
 mod doors;
 mod run;
 mod sockets;
+mod start;
 mod status;
 
 pub use doors::doors;
-pub use run::{CannotStart, Ended, Supervision, run};
+pub use run::{Ended, Supervision, run};
+pub use start::CannotStart;

@@ -1,6 +1,6 @@
 //! Where the daemon listens: on the sockets that the service manager has opened, else on those that the settings name.
 
-use super::run::CannotStart;
+use super::start::CannotStart;
 use crate::{
     http::{
         self, Encrypted, Listener,

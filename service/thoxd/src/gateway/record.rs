@@ -198,6 +198,7 @@ impl Drop for Record {
             model = %self.model,
             endpoint = self.endpoint.as_str(),
             engine = engine.as_ref().map_or("", |(name, _)| name),
+            route = engine.as_ref().map_or("", |(_, reason)| reason.as_str()),
             outcome = self.outcome.as_str(),
             ms = took.as_millis(),
             "a request ended"

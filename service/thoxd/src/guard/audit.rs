@@ -45,6 +45,9 @@ pub struct Line<'a> {
     pub client: IpAddr,
     /// The key's first characters.
     pub key: Option<&'a str>,
+    /// The user of this machine, where the bus tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
     /// The reply's status.
     pub status: u16,
     /// The request's id.
@@ -192,6 +195,7 @@ mod tests {
         method: "GET",
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         key: Some("sk-abcde"),
+        user: None,
         status: 200,
         request_id: "1",
     };

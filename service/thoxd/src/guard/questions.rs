@@ -76,6 +76,7 @@ impl Guard {
     pub fn set(&self, settings: &Settings) {
         self.lock(settings.auth.enabled);
         self.rules.store(Arc::new(Rules::of(settings)));
+        self.lan.set_further(&settings.auth.further_names());
         self.limits
             .set_remote(settings.limits.remote_requests_per_minute);
     }
@@ -172,6 +173,16 @@ impl Guard {
             is_readable: visitor.is_readable(),
         };
         Ok(pass)
+    }
+
+    /// Whether a program on the machine's message bus may pass to `plane`; its credential is polkit's answer.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn admit_on_bus(&self, plane: Plane, credential: Credential) -> Result<(), ApiError> {
+        let is_locked = self.is_locked.load(Ordering::Relaxed);
+        decide(plane, Source::Bus, credential, is_locked)
+            .map_err(|denial| refusal::denied(denial, self.keys.is_claimed()))
     }
 
     /// One try at the claim code.

@@ -26,6 +26,10 @@ pub(super) fn denied(denial: Denial, is_claimed: bool) -> ApiError {
             ErrorKind::Forbidden,
             "only the device's own network is answered without a key: send one as `Authorization: Bearer sk-…`, or have the owner add this network to auth.trusted_networks.",
         ),
+        Denial::NotAuthorized => ApiError::new(
+            ErrorKind::Forbidden,
+            "polkit does not let you do this: ask as root, or have the administrator allow it by a rule for this action (pkaction lists them).",
+        ),
         Denial::NotHere => ApiError::new(
             ErrorKind::Forbidden,
             "this is answered on the device itself and not over the network: run `thox` there.",

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     gateway::Caller,
     keys::Secret,
-    reload::Reload,
+    reload::{Reload, not_reloaded, to_api},
     settings::{Edit, Live},
 };
 use axum::{
@@ -135,9 +135,9 @@ fn keep_auth(settings: &Live, reload: &Reload, enabled: bool) -> Result<(), ApiE
     let key = settings::parse("auth.enabled")?;
     let (loaded, _) = settings
         .change(&key, &Edit::Set(enabled.into()))
-        .map_err(|refused| settings::to_api(&refused))?;
+        .map_err(|refused| to_api(&refused))?;
     let applied = reload.apply(loaded).map(drop);
-    applied.map_err(|error| settings::not_reloaded(&error))
+    applied.map_err(|error| not_reloaded(&error))
 }
 
 fn auth_status(door: &Door, caller: &Caller) -> AuthStatus {

@@ -17,18 +17,8 @@ use thox_policy::{nearest::nearest, world::EngineState};
 
 /// `GET /health`, `GET /v1/health`
 pub async fn health(State(door): State<SharedDoor>) -> Result<Response, Refused> {
-    let mut health = door.gateway.worlds().health();
-    let surroundings = door.guard.lan.now();
-    health.name = Some(surroundings.name.to_string());
-    // What is answered is answered as well as before.
-    health
-        .notes
-        .extend(surroundings.trouble.as_deref().map(str::to_owned));
-    let troubles = door.lifetime.troubles();
-    if !troubles.is_empty() && health.status == OverallStatus::Healthy {
-        health.status = OverallStatus::Degraded;
-    }
-    health.notes.extend(troubles);
+    let worlds = door.gateway.worlds();
+    let health = worlds.device_health(&door.guard.lan, &door.bus, &door.lifetime);
     let status = match health.status {
         OverallStatus::Healthy | OverallStatus::Degraded => StatusCode::OK,
         OverallStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,

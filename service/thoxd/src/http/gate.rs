@@ -298,6 +298,7 @@ impl<F: Future<Output = Response>> Future for Passing<F> {
                 method: entry.method.as_str(),
                 client: entry.visitor.address,
                 key: key.as_ref().map(|key| &*key.prefix),
+                user: None,
                 status: response.status().as_u16(),
                 request_id: &entry.request_id,
             });

@@ -2,6 +2,7 @@
 
 use super::{access, claim, device, gate::Routes, inference, models, running, settings};
 use crate::{
+    bus::Bus,
     gateway::Gateway,
     guard::Guard,
     lifetime::Lifetime,
@@ -43,6 +44,8 @@ pub struct Door {
     pub models: Models,
     /// The last lines of the log.
     pub log: Recent,
+    /// The machine's message bus.
+    pub bus: Bus,
     /// The daemon's end, and its restart.
     pub lifetime: Lifetime,
     /// Tells this run of thoxd from others.

@@ -6,9 +6,8 @@ use super::{
     error::Refused,
     lines::{line, reply},
     routes::SharedDoor,
-    settings::to_api,
 };
-use crate::{gateway::Caller, observe::Recent};
+use crate::{gateway::Caller, observe::Recent, reload::to_api};
 use axum::{
     Extension,
     extract::{Query, State, rejection::QueryRejection},

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     gateway::Caller,
-    reload::CannotReload,
-    settings::{Edit, EditError, Effect, Entry, Fixed, InvalidKey, Key, Refused as NotChanged},
+    reload::{not_reloaded, to_api},
+    settings::{Edit, Effect, Entry, Fixed, InvalidKey, Key},
 };
 use axum::{
     Extension,
@@ -114,6 +114,7 @@ fn fixed(key: &Key, why: Fixed) -> ApiError {
     let why = match why {
         Fixed::File => "names a file of the device",
         Fixed::Secret => "says where the key in engines.NAME.api_key_file is sent",
+        Fixed::Unit => "names a service of the device",
     };
     let message = format!(
         "{key} {why} and is not changed over the network. On the device: thox config set {key} …"
@@ -130,57 +131,6 @@ pub(super) fn parse(text: &str) -> Result<Key, ApiError> {
         );
         ApiError::new(ErrorKind::InvalidRequest, message).param("key")
     })
-}
-
-/// Why a setting is not told or not changed, for the client.
-pub(super) fn to_api(refused: &NotChanged) -> ApiError {
-    let nothing = "Nothing was changed.";
-    match refused {
-        NotChanged::Unknown(unknown) => {
-            let message = format!("{unknown}. GET /thox/v1/settings lists them.");
-            ApiError::new(ErrorKind::SettingNotFound, message).param("key")
-        }
-        NotChanged::Files(_) => {
-            let message = format!(
-                "{refused}. Correct them on the device; thoxd --check says when they are right."
-            );
-            ApiError::new(ErrorKind::InvalidSettings, message)
-        }
-        NotChanged::Edit(error) => match error {
-            EditError::Invalid(problems) => {
-                let message = format!("the settings would not be valid: {problems}. {nothing}");
-                ApiError::new(ErrorKind::InvalidRequest, message).param("value")
-            }
-            EditError::NoTable { .. } => {
-                ApiError::new(ErrorKind::InvalidRequest, format!("{error}. {nothing}")).param("key")
-            }
-            EditError::Overridden { .. } => {
-                let message = format!("{error}. {nothing} Change it there, on the device.");
-                ApiError::new(ErrorKind::SettingFixed, message).param("key")
-            }
-            EditError::Syntax { .. } => {
-                let message = format!("{error}. {nothing} Correct the file on the device.");
-                ApiError::new(ErrorKind::InvalidSettings, message)
-            }
-            EditError::Io { .. } => {
-                let message = format!(
-                    "the setting cannot be kept: {error}. {nothing} See that thoxd may write there, or change it on the device: sudo thox config set KEY VALUE."
-                );
-                ApiError::new(ErrorKind::Internal, message)
-            }
-        },
-    }
-}
-
-/// Why the settings were not read again, for the client.
-pub(super) fn not_reloaded(error: &CannotReload) -> ApiError {
-    match error {
-        CannotReload::Settings(refused) => to_api(refused),
-        CannotReload::Level(_) => {
-            let message = format!("{error}. The old settings stay.");
-            ApiError::new(ErrorKind::InvalidSettings, message)
-        }
-    }
 }
 
 fn shown(entry: &Entry) -> Setting {

@@ -25,7 +25,6 @@ use watch::{Event, Watch};
 /// The device's surroundings, looked at anew whenever the kernel reports a change.
 #[derive(Debug)]
 pub struct Lan {
-    further: BTreeSet<Box<str>>,
     known: Mutex<Known>,
     now: ArcSwap<Surroundings>,
     changes: channel::Sender<Arc<Surroundings>>,
@@ -48,6 +47,8 @@ pub struct Surroundings {
 /// What surroundings are made of.
 #[derive(Debug)]
 struct Known {
+    /// Names that the settings add.
+    further: BTreeSet<Box<str>>,
     called: Called,
     host_names: BTreeSet<Box<str>>,
     links: Links,
@@ -63,10 +64,8 @@ impl Lan {
     /// The surroundings as they are. `further` are names that the settings add.
     #[must_use]
     pub fn new(further: &[String]) -> Arc<Self> {
-        let further = further.iter().map(|name| name.to_ascii_lowercase().into());
-        let further: BTreeSet<Box<str>> =
-            std::iter::once("localhost".into()).chain(further).collect();
         let known = Known {
+            further: with_localhost(further),
             called: Called {
                 name: DEVICE_NAME.into(),
                 names: BTreeSet::from([DEVICE_NAME.into()]),
@@ -78,10 +77,9 @@ impl Lan {
                 wakes: 0,
             },
         };
-        let first = Arc::new(known.surroundings(&further));
+        let first = Arc::new(known.surroundings());
         let links = channel::Sender::new(known.links.clone());
         Arc::new(Self {
-            further,
             known: Mutex::new(known),
             now: ArcSwap::new(Arc::clone(&first)),
             changes: channel::Sender::new(first),
@@ -114,6 +112,11 @@ impl Lan {
         });
     }
 
+    /// Changes the names that the settings add.
+    pub fn set_further(&self, further: &[String]) {
+        self.change(|known| known.further = with_localhost(further));
+    }
+
     /// What the device is called on its network, from whoever found that out.
     pub fn call(&self, called: Called) {
         self.change(|known| known.called = called);
@@ -130,7 +133,7 @@ impl Lan {
             }
             is_new
         });
-        let seen = known.surroundings(&self.further);
+        let seen = known.surroundings();
         if seen != **self.now.load() {
             tracing::info!(name = %seen.name, addresses = ?seen.addresses().collect::<Vec<_>>(), "the device's names or addresses have changed");
             let seen = Arc::new(seen);
@@ -175,6 +178,11 @@ impl Lan {
     }
 }
 
+fn with_localhost(further: &[String]) -> BTreeSet<Box<str>> {
+    let further = further.iter().map(|name| name.to_ascii_lowercase().into());
+    std::iter::once("localhost".into()).chain(further).collect()
+}
+
 impl Surroundings {
     /// The device's own addresses.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
@@ -183,13 +191,13 @@ impl Surroundings {
 }
 
 impl Known {
-    fn surroundings(&self, further: &BTreeSet<Box<str>>) -> Surroundings {
+    fn surroundings(&self) -> Surroundings {
         let Called {
             name,
             names,
             trouble,
         } = &self.called;
-        let all = further.iter().chain(names).chain(&self.host_names);
+        let all = self.further.iter().chain(names).chain(&self.host_names);
         let links = self.links.links.iter();
         let mut networks: Vec<Prefix> = links.flat_map(|link| &link.networks).copied().collect();
         networks.sort_unstable();
@@ -237,6 +245,15 @@ mod tests {
             lan.now().addresses().any(|address| address.is_loopback()),
             "every host has one"
         );
+    }
+
+    #[test]
+    fn names_that_the_settings_add_change_while_it_runs() {
+        let lan = Lan::new(&["one.example.org".to_owned()]);
+        let ours = |name: &str| lan.is_ours(&Host::of_authority(name).unwrap());
+        lan.set_further(&["Two.example.org".to_owned()]);
+        assert!(ours("two.example.org") && ours("localhost") && ours("thox.local"));
+        assert!(!ours("one.example.org"));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! The settings are read again while the daemon runs: what can change at once changes, the rest waits for a restart. All
 //! or nothing: settings that are not valid change nothing.
 
+mod refusal;
+
+pub use refusal::{not_reloaded, to_api};
+
 use crate::{
     guard::Guard,
     observe::{InvalidLevel, Log},
@@ -10,7 +14,7 @@ use crate::{
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Whoever asks for it: SIGHUP, the API, later D-Bus. Clones are the same.
+/// Whoever asks for it: SIGHUP, the API, D-Bus. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Reload(Arc<Parts>);
 

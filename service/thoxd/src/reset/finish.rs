@@ -4,6 +4,7 @@ use super::note::Note;
 use crate::{
     guard::audit,
     keys,
+    mdns::identity,
     settings::Sources,
     state::{remove, remove_folder},
     tls,
@@ -50,5 +51,7 @@ pub fn finish(state: &Path, sources: &Sources) -> Result<bool, CannotFinish> {
     }
     let folder = tls::folder(state);
     of(&folder, remove_folder(&folder))?;
+    let id = state.join(identity::FILE);
+    of(&id, identity::renew(state).map(|()| true))?;
     of(&note.begun, note.end().map(|()| true))
 }

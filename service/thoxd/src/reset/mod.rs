@@ -21,6 +21,7 @@ pub use note::Models;
 use crate::{
     guard::Guard,
     keys,
+    mdns::identity,
     settings::Live,
     state::{remove, remove_folder},
     tls::{self, Tls},
@@ -72,7 +73,9 @@ pub fn reset(parts: Parts<'_>, models: Models) -> Result<Gone, ApiError> {
         let message = format!("the reset cannot begin: {} cannot be written ({error}). Nothing was changed; look at the folder's owner and at the disk.", note.begun.display());
         ApiError::new(ErrorKind::Internal, message).cause(error)
     })?;
-    tracing::warn!("factory reset: keys, claim, TLS key, audit log and thoxd's own settings go");
+    tracing::warn!(
+        "factory reset: keys, claim, TLS key, identity, audit log and thoxd's own settings go"
+    );
     let gone = erase(parts).and_then(|gone| {
         note.end().map_err(|error| Left::new(&note.begun, error))?;
         Ok(Gone {
@@ -126,8 +129,10 @@ fn erase(parts: Parts<'_>) -> Result<Gone, Left> {
         .audit
         .end(state)
         .map_err(|error| Left::new(state, error));
+    let identity =
+        identity::renew(state).map_err(|error| Left::new(&state.join(identity::FILE), error));
     let settings = forget_settings(guard, settings);
-    let (keys, (), audit_lines) = (keys?, key?, audit?);
+    let (keys, (), audit_lines, ()) = (keys?, key?, audit?, identity?);
     Ok(Gone {
         keys,
         audit_lines,

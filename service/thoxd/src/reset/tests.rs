@@ -46,6 +46,7 @@ impl Used {
             method: "GET",
             client: Ipv4Addr::LOCALHOST.into(),
             key: None,
+            user: None,
             status: 200,
             request_id: "1",
         });

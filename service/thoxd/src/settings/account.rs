@@ -53,6 +53,11 @@ impl Account {
         }
     }
 
+    /// Whether it is on the machine's message bus when no setting says otherwise: a person's may not have the name there.
+    pub(super) fn is_on_bus(self) -> bool {
+        self == Self::System
+    }
+
     /// The person's own settings file; the device has none.
     pub(super) fn config_file(self, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
         match self {

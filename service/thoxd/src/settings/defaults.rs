@@ -2,8 +2,8 @@
 
 use super::{
     shape::{
-        Audit, Auth, Circuit, Downloads, Engine, HostLabel, Limits, Log, Mcp, Mdns, Model, Router,
-        Server, Settings, SocketFile, Tls,
+        Audit, Auth, Circuit, Dbus, Downloads, Engine, HostLabel, Limits, Log, Mcp, Mdns, Model,
+        Router, Server, Settings, SocketFile, Tls,
     },
     table::Table,
     units::Bytes,
@@ -26,6 +26,7 @@ const SIZE_ABOVE_ZERO: &str = "a size above zero such as \"32MiB\" or \"1GiB\"";
 pub(super) struct Folders {
     pub(super) state: PathBuf,
     pub(super) control_socket: SocketFile,
+    pub(super) is_on_bus: bool,
 }
 
 impl Settings {
@@ -60,6 +61,10 @@ impl Settings {
                 enabled: table.read("enabled", false),
             }),
             mdns: table.table("mdns", Mdns::read),
+            dbus: table.table("dbus", |table| Dbus {
+                enabled: table.read("enabled", folders.is_on_bus),
+                address: table.read_optional("address"),
+            }),
             log: table.table("log", Log::read),
             state_dir: table.read("state_dir", folders.state),
         }
@@ -121,6 +126,7 @@ impl Engine {
             first_byte_timeout: time(table, "first_byte_timeout", 600),
             stall_timeout: time(table, "stall_timeout", 120),
             poll_interval: time(table, "poll_interval", 2),
+            unit: table.read_optional("unit"),
             api_key_file: table.read_optional("api_key_file"),
         }
     }

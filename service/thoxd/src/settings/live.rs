@@ -71,8 +71,9 @@ pub enum Refused {
 
 /// What is changed while the daemon runs: keys, and tables with all that is in them. The others are sockets, the engines'
 /// connections and slots, and what the certificate is made for.
-const AT_ONCE: [&str; 7] = [
+const AT_ONCE: [&str; 8] = [
     "auth.enabled",
+    "auth.allowed_hosts",
     "auth.allowed_origins",
     "auth.trusted_networks",
     "limits.remote_requests_per_minute",
@@ -148,6 +149,12 @@ impl Live {
         if names_a_file(key) {
             return Ok(Some(Fixed::File));
         }
+        if let [section, _, field] = key.segments()
+            && section == "engines"
+            && field == "unit"
+        {
+            return Ok(Some(Fixed::Unit));
+        }
         if let [section, engine, field] = key.segments()
             && section == "engines"
             && field == "url"
@@ -220,6 +227,9 @@ pub enum Fixed {
     File,
     /// It says where a key of the device is sent.
     Secret,
+    /// It names a service of the device: whoever could set it over the network could have any of them stopped that thoxd
+    /// may stop.
+    Unit,
 }
 
 /// When a change of this key counts.
@@ -323,7 +333,7 @@ mod tests {
     fn tables_and_keys_count_at_once() {
         for (name, effect) in [
             ("auth.enabled", Effect::AtOnce),
-            ("auth.allowed_hosts", Effect::Restart),
+            ("auth.allowed_hosts", Effect::AtOnce),
             ("router.circuit.failures", Effect::AtOnce),
             ("models.thox-coder.ollama", Effect::AtOnce),
             ("log.level", Effect::AtOnce),
@@ -350,6 +360,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         for (key, fixed) in [
             ("engines.open.url", None),
+            ("engines.open.unit", Some(Fixed::Unit)),
             ("engines.locked.url", Some(Fixed::Secret)),
             ("engines.locked.slots", None),
             ("engines.locked.api_key_file", Some(Fixed::File)),

@@ -50,8 +50,8 @@ pub use layer::Origin;
 pub use live::{Changes, Effect, Entry, Fixed, Live, Refused, effect_of};
 pub use problem::{Fault, Problem, Problems};
 pub use shape::{
-    Audit, Auth, Circuit, Downloads, Engine, HostLabel, HostName, Limits, Log, Mcp, Mdns, Model,
-    Router, Server, Settings, SocketFile, Tls, WebOrigin,
+    Audit, Auth, BusAddress, Circuit, Dbus, Downloads, Engine, HostLabel, HostName, Limits, Log,
+    Mcp, Mdns, Model, Router, Server, Settings, SocketFile, Tls, UnitName, WebOrigin,
 };
 pub use sources::{Sources, parse_text};
 pub use units::Bytes;

@@ -2,7 +2,7 @@
 
 use super::{
     address::EngineAddress,
-    shape::{HostLabel, HostName, SocketFile, WebOrigin},
+    shape::{BusAddress, HostLabel, HostName, SocketFile, UnitName, WebOrigin},
     units::{Bytes, ShownDuration, parse_duration},
 };
 use figment::value::Value;
@@ -210,6 +210,32 @@ text_setting!(
         .0
         .as_ref()
         .map_or(String::new(), |path| path.display().to_string())
+);
+
+text_setting!(
+    BusAddress,
+    "a bus's address such as \"unix:path=/run/dbus/system_bus_socket\"",
+    |text| match text.parse::<zbus::Address>() {
+        Ok(_) => Ok(Self(text.to_owned())),
+        Err(error) => Err(Some(error.to_string())),
+    },
+    |address| address.0.clone()
+);
+text_setting!(
+    UnitName,
+    "the name of a service such as \"ollama.service\"",
+    |text| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+        let is_service = text
+            .strip_suffix(".service")
+            .is_some_and(|name| !name.is_empty() && name.chars().all(allowed));
+        // systemd.unit(5): 255 characters at most; one that ends in @ is a template, which nothing runs.
+        let is_one = text.len() <= 255 && !text.ends_with("@.service");
+        (is_service && is_one)
+            .then(|| Self(text.to_owned()))
+            .ok_or(None)
+    },
+    |unit| unit.0.clone()
 );
 
 impl Setting for bool {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub audit: Audit,
     /// How it is found on its network.
     pub mdns: Mdns,
+    /// The message bus of the machine.
+    pub dbus: Dbus,
     /// What is logged.
     pub log: Log,
     /// Folder of what has to survive a restart.
@@ -102,6 +104,8 @@ pub struct Engine {
     pub stall_timeout: Duration,
     /// Time between two looks at its health and its models.
     pub poll_interval: Duration,
+    /// The service manager's unit that runs it.
+    pub unit: Option<UnitName>,
     /// File that holds the key that the engine wants as bearer token.
     pub api_key_file: Option<PathBuf>,
 }
@@ -170,6 +174,15 @@ pub struct Auth {
     pub trusted_networks: Vec<Prefix>,
 }
 
+impl Auth {
+    /// The further names as texts.
+    #[must_use]
+    pub fn further_names(&self) -> Vec<String> {
+        let hosts = self.allowed_hosts.iter();
+        hosts.map(|host| host.0.clone()).collect()
+    }
+}
+
 /// How much may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -194,6 +207,23 @@ pub struct Mdns {
     /// The interfaces on which it tells.
     pub choice: Choice,
 }
+
+/// The message bus of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dbus {
+    /// Whether thoxd is on it.
+    pub enabled: bool,
+    /// Another bus than the system's.
+    pub address: Option<BusAddress>,
+}
+
+/// The address of a message bus, as the D-Bus specification writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusAddress(pub String);
+
+/// The name of a service manager's service, with its suffix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitName(pub String);
 
 /// A page's origin as browsers send it, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -181,6 +181,7 @@ fn finish(
     let folders = Folders {
         state: sources.account.state_dir(&sources.environment),
         control_socket: SocketFile(sources.account.control_socket(&sources.environment)),
+        is_on_bus: sources.account.is_on_bus(),
     };
     let settings = reader.read(|table| Settings::read(table, folders));
     check(&settings, &reader);

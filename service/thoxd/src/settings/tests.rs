@@ -385,6 +385,7 @@ fn the_defaults_that_the_default_file_shows_are_those_in_force() {
     let in_force = parse_text("").unwrap();
     // The keys that have an example and no default.
     assert!(shown.tls.certificate.take().is_some() && shown.tls.key.take().is_some());
+    assert!(shown.dbus.address.take().is_some());
     assert!(
         shown
             .engines

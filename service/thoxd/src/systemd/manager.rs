@@ -1,31 +1,27 @@
-//! What the service manager is told: datagrams of `NAME=value` lines to the socket that it names in `NOTIFY_SOCKET`.
-//!
-//! Written out here rather than taken from libsystemd, which brings a second SHA-2, a parser library and eight more for
-//! what is one datagram.
+//! What the service manager is told: states of sd_notify(3), by libsystemd, to the socket in `NOTIFY_SOCKET`.
 
+use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use nix::time::{ClockId, clock_gettime};
 use std::{
-    env,
-    ffi::OsString,
-    io,
-    os::{
-        linux::net::SocketAddrExt as _,
-        unix::{
-            ffi::OsStrExt as _,
-            net::{SocketAddr, UnixDatagram},
-        },
+    env, fmt,
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    sync::{Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
 /// The service manager, or nobody.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Manager {
-    line: Option<(UnixDatagram, SocketAddr)>,
+    line: Option<SyncSender<Said>>,
     watchdog: Option<Duration>,
     status: Mutex<Status>,
 }
+
+/// What is said at once, and who waits until it is.
+type Said = (Vec<NotifyState>, SyncSender<()>);
 
 #[derive(Debug, Default)]
 struct Status {
@@ -38,6 +34,9 @@ struct Status {
 /// A manager that does not read is not waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Said and not yet sent: more than a manager that reads ever leaves.
+const QUEUE: usize = 64;
+
 /// More time than the drain takes by itself: what is left of the process is dropped within it.
 const AFTER_DRAIN: Duration = Duration::from_secs(10);
 
@@ -45,21 +44,39 @@ impl Manager {
     /// The one that has started this process.
     #[must_use]
     pub fn of_process() -> Self {
-        let address = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
-        let line = address.and_then(|name| match open(&name) {
-            Ok(line) => Some(line),
-            Err(error) => {
-                tracing::warn!(?name, %error, "the service manager cannot be told anything");
-                None
+        if env::var_os("NOTIFY_SOCKET").is_none_or(|name| name.is_empty()) {
+            return Self::default();
+        }
+        let watchdog = watchdog_enabled(false).filter(|time| !time.is_zero());
+        Self::speaking(watchdog, |states| {
+            if let Err(error) = notify(false, states) {
+                tracing::warn!(%error, ?states, "the service manager was not told");
             }
-        });
-        let number = |name| env::var(name).ok()?.parse::<u64>().ok();
-        let is_for_us =
-            number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
-        let watchdog = number("WATCHDOG_USEC").filter(|usec| is_for_us && *usec > 0);
+        })
+    }
+
+    /// One that is told by `send`, which may wait: on a thread of its own, since libsystemd waits for a manager that
+    /// does not read and the daemon must not.
+    pub(super) fn speaking(
+        watchdog: Option<Duration>,
+        send: impl Fn(&[NotifyState]) + Send + 'static,
+    ) -> Self {
+        let (line, said): (_, Receiver<Said>) = sync_channel(QUEUE);
+        let speak = move || {
+            for (states, done) in said {
+                send(&states);
+                // Nobody may be waiting any more.
+                let _ = done.try_send(());
+            }
+        };
+        let thread = thread::Builder::new().name("sd_notify".to_owned());
+        if let Err(error) = thread.spawn(speak) {
+            tracing::warn!(%error, "the service manager cannot be told anything");
+            return Self::default();
+        }
         Self {
-            watchdog: watchdog.map(Duration::from_micros),
-            line,
+            line: Some(line),
+            watchdog,
             status: Mutex::default(),
         }
     }
@@ -78,7 +95,7 @@ impl Manager {
 
     /// The start, or a reload, is complete.
     pub fn ready(&self) {
-        self.tell("READY=1");
+        self.tell(vec![NotifyState::Ready]);
     }
 
     /// What goes on, in words; said again only when it is something else.
@@ -95,8 +112,9 @@ impl Manager {
     pub fn reloading(&self) {
         match clock_gettime(ClockId::CLOCK_MONOTONIC) {
             Ok(now) => {
-                let microseconds = Duration::from(now).as_micros();
-                self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+                // Both in one datagram: systemd takes the time for that of the reload (Type=notify-reload).
+                let now = format!("MONOTONIC_USEC={}", Duration::from(now).as_micros());
+                self.tell(vec![NotifyState::Reloading, NotifyState::Other(now)]);
             }
             Err(error) => tracing::warn!(%error, "the clock cannot be read"),
         }
@@ -105,14 +123,16 @@ impl Manager {
     /// The end has begun, and takes `drain` at most.
     pub fn stopping(&self, drain: Duration) {
         let most = (drain + AFTER_DRAIN).as_micros();
-        self.tell(&format!(
-            "STOPPING=1\nEXTEND_TIMEOUT_USEC={most}\nSTATUS=stopping: requests under way are finished"
-        ));
+        self.tell(vec![
+            NotifyState::Stopping,
+            NotifyState::Other(format!("EXTEND_TIMEOUT_USEC={most}")),
+            NotifyState::Status("stopping: requests under way are finished".to_owned()),
+        ]);
     }
 
     /// All is well.
     pub(super) fn alive(&self) {
-        self.tell("WATCHDOG=1");
+        self.tell(vec![NotifyState::Watchdog]);
     }
 
     fn change(&self, how: impl FnOnce(&mut Status)) {
@@ -125,82 +145,74 @@ impl Manager {
         // One line is one field.
         let text = text.replace('\n', "; ");
         if text != status.told {
-            self.tell(&format!("STATUS={text}"));
+            self.tell(vec![NotifyState::Status(text.clone())]);
             status.told = text;
         }
     }
 
-    fn tell(&self, what: &str) {
-        if let Some((socket, address)) = &self.line
-            && let Err(error) = socket.send_to_addr(what.as_bytes(), address)
-        {
-            tracing::warn!(%error, what, "the service manager was not told");
+    /// Returns when it has been sent, so that what is told before the end is told.
+    fn tell(&self, what: Vec<NotifyState>) {
+        let Some(line) = &self.line else { return };
+        let (done, sent) = sync_channel(1);
+        let is_stuck = line.try_send((what, done)).is_err()
+            || sent.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        if is_stuck {
+            tracing::warn!("the service manager does not take in what it is told");
         }
     }
 }
 
-fn open(name: &OsString) -> io::Result<(UnixDatagram, SocketAddr)> {
-    let address = match name.as_bytes() {
-        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
-        [b'/', ..] => SocketAddr::from_pathname(name)?,
-        _ => {
-            let what = "NOTIFY_SOCKET is neither a path nor an abstract name";
-            return Err(io::Error::other(what));
-        }
-    };
-    let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
-    Ok((socket, address))
-}
-
-#[cfg(test)]
-impl Manager {
-    /// One at a socket of the test's own.
-    pub(super) fn at(name: &OsString, watchdog: Duration) -> Self {
-        Self {
-            line: Some(open(name).unwrap()),
-            watchdog: Some(watchdog),
-            status: Mutex::default(),
-        }
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager")
+            .field("is_there", &self.is_there())
+            .field("watchdog", &self.watchdog)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{sync::Arc, time::Instant};
 
     #[test]
-    fn it_is_told_on_paths_and_abstract_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notify");
-        let by_path = UnixDatagram::bind(&path).unwrap();
-        let name = format!("thox-test-{}", std::process::id());
-        let address = SocketAddr::from_abstract_name(&name).unwrap();
-        let by_name = UnixDatagram::bind_addr(&address).unwrap();
-        for (socket, name) in [
-            (by_path, path.into_os_string()),
-            (by_name, format!("@{name}").into()),
-        ] {
-            let heard = || {
-                let mut buffer = [0; 4096];
-                let length = socket.recv(&mut buffer).unwrap();
-                String::from_utf8(buffer[..length].to_vec()).unwrap()
-            };
-            let manager = Manager::at(&name, PATIENCE);
-            manager.status("one engine".to_owned());
-            assert_eq!(heard(), "STATUS=one engine");
-            manager.status("one engine".to_owned());
-            manager.remark(Some("bad file\nline 2".to_owned()));
-            assert_eq!(heard(), "STATUS=bad file; line 2; one engine");
-            manager.reloading();
-            let text = heard();
-            let usec = text.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
-            assert!(usec.parse::<u64>().unwrap() > 0);
-            manager.stopping(Duration::from_secs(20));
-            assert!(heard().starts_with("STOPPING=1\nEXTEND_TIMEOUT_USEC=30000000\n"));
-        }
-        let unreadable = open(&"vsock:2:1".into()).unwrap_err().to_string();
-        assert!(unreadable.contains("NOTIFY_SOCKET"));
+    fn it_is_told_what_it_knows() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&heard);
+        let manager = Manager::speaking(None, move |states| {
+            let text: Vec<String> = states.iter().map(ToString::to_string).collect();
+            kept.lock().unwrap().push(text.join("\n"));
+        });
+        let said = || std::mem::take(&mut *heard.lock().unwrap());
+        manager.status("one engine".to_owned());
+        assert_eq!(said(), ["STATUS=one engine"]);
+        manager.status("one engine".to_owned());
+        manager.remark(Some("bad file\nline 2".to_owned()));
+        assert_eq!(said(), ["STATUS=bad file; line 2; one engine"]);
+        manager.reloading();
+        let text = said().remove(0);
+        let usec = text.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+        assert!(usec.parse::<u64>().unwrap() > 0);
+        manager.ready();
+        manager.stopping(Duration::from_secs(20));
+        assert_eq!(
+            said(),
+            [
+                "READY=1",
+                "STOPPING=1\nEXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping: requests under way are finished"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_manager_that_does_not_read_is_not_waited_for() {
+        let manager = Manager::speaking(None, |_| thread::sleep(Duration::from_secs(60)));
+        let start = Instant::now();
+        manager.ready();
+        manager.ready();
+        assert!(start.elapsed() < 2 * PATIENCE + PATIENCE / 2);
     }
 
     #[test]

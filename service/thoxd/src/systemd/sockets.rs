@@ -1,12 +1,14 @@
 //! The sockets that the service manager has opened and hands over: no connection is lost while the daemon is away, and a
 //! port below 1024 needs no privilege of its own.
 //!
-//! They come as numbers of descriptors. Only `unsafe` code makes sockets of these: the listenfd crate has it.
+//! They come as numbers of descriptors with names, which libsystemd reads. Only `unsafe` code makes sockets of these: the
+//! listenfd crate has it.
 
+use libsystemd::activation::receive_descriptors_with_names;
 use listenfd::ListenFd;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::{
-    env, io,
+    io,
     net::TcpListener,
     os::{fd::AsRawFd as _, unix::net::UnixListener},
     process::Command,
@@ -27,13 +29,24 @@ pub struct Sockets {
 
 /// Sockets that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the service manager's socket number {number}, {name:?}, cannot be used: {cause}. FileDescriptorName= in a socket unit is http, https or control, its ListenStream= an address for the first two and a path for the last"
-)]
-pub struct InvalidSockets {
-    number: usize,
-    name: String,
-    cause: io::Error,
+pub enum InvalidSockets {
+    /// What the environment says of them makes no sense.
+    #[error(
+        "the service manager's sockets cannot be taken over: {0}. LISTEN_FDS and LISTEN_FDNAMES have to agree (sd_listen_fds(3))"
+    )]
+    Environment(String),
+    /// One of them is not what its name says.
+    #[error(
+        "the service manager's socket number {number}, {name:?}, cannot be used: {cause}. FileDescriptorName= in a socket unit is http, https or control, its ListenStream= an address for the first two and a path for the last"
+    )]
+    Socket {
+        /// Its place.
+        number: usize,
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        cause: io::Error,
+    },
 }
 
 const COUNT: &str = "LISTEN_FDS";
@@ -46,22 +59,20 @@ impl Sockets {
     /// # Errors
     /// What was handed over is not what it should be.
     pub fn receive() -> Result<Self, InvalidSockets> {
-        let names = env::var(NAMES).unwrap_or_default();
+        let named = receive_descriptors_with_names(false);
+        let named = named.map_err(|error| InvalidSockets::Environment(error.to_string()))?;
+        let names: Vec<String> = named.into_iter().map(|(_, name)| name).collect();
+        // It takes them out of the environment.
         let mut passed = ListenFd::from_env();
-        let names: Vec<String> = match passed.len() {
-            0 => return Ok(Self::default()),
-            count => {
-                let mut names = names.split(':').map(str::to_owned);
-                (0..count)
-                    .map(|_| names.next().unwrap_or_default())
-                    .collect()
-            }
-        };
+        if passed.len() != names.len() {
+            let message = format!("there are {} with {} names", passed.len(), names.len());
+            return Err(InvalidSockets::Environment(message));
+        }
         let mut sockets = Self::default();
         for (number, name) in names.iter().enumerate() {
             sockets
                 .take(&mut passed, number, name)
-                .map_err(|cause| InvalidSockets {
+                .map_err(|cause| InvalidSockets::Socket {
                     number,
                     name: name.clone(),
                     cause,

@@ -3,15 +3,17 @@
 //! - [`Worlds`] publishes a new [`Snapshot`] whenever something changed; a request sees one and takes no lock.
 //! - `scout`: the tasks that look at the engines.
 //! - [`view`]: a snapshot as `/health`, `/v1/models` and `/router/status` show it.
-//! - [`refusal`]: why nobody answers, in words.
+//! - [`refusal`]: why nobody answers, in words; `unit`: what an engine's unit has to do with it.
 
 pub mod refusal;
 mod scout;
+mod unit;
 pub mod view;
 
 use crate::{
     engine::{Engine, Fleet, survey::Report},
     settings::Settings,
+    systemd::Units,
 };
 use arc_swap::ArcSwap;
 use std::{
@@ -22,6 +24,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use thox_api::UnitHealth;
 use thox_policy::{
     World,
     catalog::{Entry, Found, compose},
@@ -49,6 +52,8 @@ pub struct Sighting {
     pub report: Arc<Report>,
     /// Whether it has ever answered.
     pub was_up: bool,
+    /// The service manager's unit that runs it, as of the snapshot.
+    pub unit: Option<UnitHealth>,
 }
 
 /// How often an engine has been looked at: the number of the look that began last, and of the one that ended last.
@@ -73,6 +78,7 @@ pub struct Worlds {
     sightings: Mutex<Vec<Sighting>>,
     catalog: ArcSwap<Catalog>,
     fleet: Fleet,
+    units: Units,
     changes: watch::Sender<u64>,
     nudge: Notify,
     looks: Vec<Looks>,
@@ -109,7 +115,7 @@ impl Catalog {
 impl Worlds {
     /// Nothing has been seen yet: every engine is unproven and has no models.
     #[must_use]
-    pub fn new(settings: &Settings, fleet: Fleet) -> Arc<Self> {
+    pub fn new(settings: &Settings, fleet: Fleet, units: Units) -> Arc<Self> {
         let unseen = Sighting {
             state: EngineState::Unproven,
             report: Arc::new(Report {
@@ -117,6 +123,7 @@ impl Worlds {
                 ..Report::default()
             }),
             was_up: false,
+            unit: None,
         };
         let sightings = vec![unseen; fleet.len()];
         let looks = fleet.iter().map(|_| Looks::default()).collect();
@@ -129,6 +136,7 @@ impl Worlds {
             sightings: Mutex::new(sightings),
             catalog: ArcSwap::from_pointee(Catalog::of(settings)),
             fleet,
+            units,
             changes: watch::Sender::new(0),
             nudge: Notify::new(),
             looks,
@@ -187,10 +195,19 @@ impl Worlds {
     }
 
     fn publish_with(&self, sightings: &[Sighting]) {
-        let engines: Vec<_> = self
+        let with_units = self
             .fleet
             .iter()
             .zip(sightings)
+            .map(|(engine, seen)| Sighting {
+                unit: self.units.of(&engine.name),
+                ..seen.clone()
+            });
+        let sightings: Vec<Sighting> = with_units.collect();
+        let engines: Vec<_> = self
+            .fleet
+            .iter()
+            .zip(&sightings)
             .map(|(engine, seen)| view_of(engine, seen))
             .collect();
         let inventories: Vec<Arc<[Found]>> = sightings
@@ -206,7 +223,7 @@ impl Worlds {
                 models,
             },
             fleet: Arc::clone(&self.fleet),
-            reports: sightings.to_vec(),
+            reports: sightings,
         }));
         self.changes.send_modify(|count| *count += 1);
     }
@@ -223,7 +240,15 @@ fn view_of(engine: &Engine, sighting: &Sighting) -> thox_policy::world::Engine {
             patience.open_for
         )))
     } else {
-        sighting.state.clone()
+        match (
+            &sighting.state,
+            sighting.unit.as_ref().and_then(unit::words),
+        ) {
+            (EngineState::Down(why), Some(unit)) => {
+                EngineState::Down(Arc::from(format!("{why}; {unit}")))
+            }
+            (state, _) => state.clone(),
+        }
     };
     thox_policy::world::Engine {
         name: Arc::clone(&engine.name),

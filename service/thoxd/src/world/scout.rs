@@ -55,6 +55,16 @@ impl Worlds {
         looked
     }
 
+    /// Publishes anew when a unit is in another state, and has its engine looked at: it may answer now, or no more.
+    pub async fn follow_units(self: Arc<Self>) {
+        let mut changes = self.units.changes();
+        while changes.changed().await.is_ok() {
+            changes.borrow_and_update();
+            self.publish();
+            self.look_again();
+        }
+    }
+
     fn begin_look(&self, index: usize) -> u64 {
         let begun = self.looks.get(index).map(|looks| &looks.begun);
         begun.map_or(0, |begun| begun.fetch_add(1, Ordering::SeqCst) + 1)
@@ -107,6 +117,7 @@ fn take_in(engine: &Engine, sighting: &mut Sighting, seen: Result<Report, Failur
                 state: EngineState::Up,
                 report: Arc::new(report),
                 was_up: true,
+                unit: None,
             };
             is_news
         }

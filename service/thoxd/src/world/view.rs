@@ -3,8 +3,9 @@
 use super::{
     Sighting, Snapshot, Worlds,
     refusal::{GET_A_MODEL, to_api},
+    unit,
 };
-use crate::engine::Engine;
+use crate::{bus::Bus, engine::Engine, lan::Lan, lifetime::Lifetime};
 use std::time::{SystemTime, UNIX_EPOCH};
 use thox_api::{
     BackendHealth, BackendState, CircuitState, DecisionRecord, Explanation, Health, ModelList,
@@ -17,7 +18,7 @@ use thox_policy::{
 };
 
 impl Worlds {
-    /// The reply of `/health`.
+    /// What the engines make of it.
     #[must_use]
     pub fn health(&self) -> Health {
         let snapshot = self.current();
@@ -34,6 +35,25 @@ impl Worlds {
             backends,
             notes,
         }
+    }
+
+    /// The same with what the device and its daemon have to say: the reply of `/health`.
+    #[must_use]
+    pub fn device_health(&self, lan: &Lan, bus: &Bus, lifetime: &Lifetime) -> Health {
+        let mut health = self.health();
+        let surroundings = lan.now();
+        health.name = Some(surroundings.name.to_string());
+        // What is answered is answered as well as before.
+        let of_lan = surroundings.trouble.as_deref().map(str::to_owned);
+        health
+            .notes
+            .extend(of_lan.into_iter().chain(bus.troubles()));
+        let troubles = lifetime.troubles();
+        if !troubles.is_empty() && health.status == OverallStatus::Healthy {
+            health.status = OverallStatus::Degraded;
+        }
+        health.notes.extend(troubles);
+        health
     }
 
     /// The reply of `/v1/models`.
@@ -248,8 +268,8 @@ impl Snapshot {
             .filter(|(_, state, _)| state.is_usable())
             .count();
         for (engine, state, seen) in self.engines() {
-            if let (EngineState::Down(why) | EngineState::Resting(why), true) = (state, seen.was_up)
-            {
+            let is_missed = seen.was_up || seen.unit.as_ref().is_some_and(unit::is_broken);
+            if let (EngineState::Down(why) | EngineState::Resting(why), true) = (state, is_missed) {
                 notes.push(format!("engine `{}`: {why}", engine.name));
             }
         }
@@ -350,5 +370,6 @@ fn backend(engine: &Engine, state: &EngineState, seen: &Sighting) -> BackendHeal
         reason,
         version: seen.report.version.clone(),
         models: seen.report.models.len(),
+        unit: seen.unit.clone(),
     }
 }

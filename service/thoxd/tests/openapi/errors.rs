@@ -39,7 +39,8 @@ fn table() -> Vec<Row> {
         EngineBusy => Some(NoEngine),
         NoEngine => Some(EngineError),
         EngineError => Some(EngineTimeout),
-        EngineTimeout => Some(Cancelled),
+        EngineTimeout => Some(NoServiceManager),
+        NoServiceManager => Some(Cancelled),
         Cancelled => Some(ShuttingDown),
         ShuttingDown => Some(Internal),
         Internal => None,
@@ -96,5 +97,19 @@ fn every_error_reply_is_a_line_of_the_table() {
                 assert!(lines.iter().any(is_line), "{place}: {error}");
             }
         }
+    }
+}
+
+#[test]
+fn each_kind_has_a_name_of_its_own_on_d_bus() {
+    let rows = table();
+    let names: BTreeSet<&str> = rows.iter().map(|row| row.dbus).collect();
+    assert_eq!(names.len(), rows.len());
+    for name in names {
+        let whole = format!("ai.thox.Error.{name}");
+        assert!(
+            zbus::names::ErrorName::try_from(whole.as_str()).is_ok(),
+            "{whole}"
+        );
     }
 }

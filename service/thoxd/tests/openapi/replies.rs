@@ -11,6 +11,7 @@ use thox_api::{
     ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OverallStatus, Reset,
     ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus,
     Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded, StreamEvent, TlsStatus,
+    UnitHealth,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -72,8 +73,19 @@ fn health(filled: Option<String>) -> BackendHealth {
         backend: text(),
         state: BackendState::Down,
         reason: filled.clone(),
-        version: filled,
+        version: filled.clone(),
         models: 1,
+        unit: filled.map(|text| unit(Some(text))),
+    }
+}
+
+fn unit(result: Option<String>) -> UnitHealth {
+    UnitHealth {
+        name: text(),
+        state: text(),
+        substate: text(),
+        result,
+        restarts: 1,
     }
 }
 
@@ -96,6 +108,7 @@ fn rules() -> RouterRules {
 #[test]
 fn health_is_described() {
     describes("BackendHealth", &health(Some(text())), &health(None));
+    describes("UnitHealth", &unit(Some(text())), &unit(None));
     let whole = |name| Health {
         status: OverallStatus::Degraded,
         version: text(),

@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 use tempfile::TempDir;
 use thox_policy::access::Source;
 use thoxd::{
+    bus::Bus,
     daemon::doors,
     engine,
     gateway::{Gateway, record::Ledger},
@@ -21,7 +22,7 @@ use thoxd::{
     observe::Log,
     reload::Reload,
     settings::{self, Live, Settings, Sources},
-    systemd::Manager,
+    systemd::{Manager, Units},
     world::Worlds,
 };
 
@@ -35,7 +36,7 @@ fn service() -> (Routes<()>, TempDir) {
     let settings = settings::parse_text(&text).expect("settings");
     let lifetime = Lifetime::default();
     let fleet = engine::fleet(&settings, &lifetime).expect("no engines");
-    let worlds = Worlds::new(&settings, fleet);
+    let worlds = Worlds::new(&settings, fleet, Units::default());
     let keys = Keys::open(folder.path()).expect("keys");
     let audit = Audit::new(false, folder.path());
     let mut sources = Sources::of_process();
@@ -68,6 +69,7 @@ fn service() -> (Routes<()>, TempDir) {
         ),
         settings: live,
         log: log.recent,
+        bus: Bus::default(),
         lifetime: lifetime.clone(),
         instance: "test".into(),
     };

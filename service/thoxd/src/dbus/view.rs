@@ -1,0 +1,108 @@
+//! What the properties show, as of one moment.
+
+use super::Door;
+use std::collections::BTreeMap;
+use thox_api::{BackendHealth, BackendState, ModelObject, OverallStatus};
+use zbus::{OwnedVariant, Variant};
+
+/// Everything that changes.
+#[derive(Debug, PartialEq)]
+pub(super) struct View {
+    pub(super) name: String,
+    pub(super) health: OverallStatus,
+    pub(super) notes: Vec<String>,
+    pub(super) engines: Vec<BackendHealth>,
+    pub(super) models: Vec<ModelObject>,
+}
+
+/// Things by their names, each with what is known of it.
+pub(super) type Table = BTreeMap<String, BTreeMap<String, OwnedVariant>>;
+
+impl View {
+    pub(super) fn of(door: &Door) -> Self {
+        let lan = &door.guard.lan;
+        let health = door.worlds.device_health(lan, &door.bus, &door.lifetime);
+        Self {
+            name: lan.name(),
+            health: health.status,
+            notes: health.notes,
+            engines: health.backends,
+            models: door.worlds.models().data,
+        }
+    }
+
+    pub(super) fn engines(&self) -> Table {
+        let row = |engine: &BackendHealth| {
+            let mut row = Row::default()
+                .with("Kind", engine.kind.as_str())
+                .with("Backend", engine.backend.as_str())
+                .with("State", state(engine.state))
+                .with("Models", u32::try_from(engine.models).unwrap_or(u32::MAX))
+                .with_some("Reason", engine.reason.as_deref())
+                .with_some("Version", engine.version.as_deref());
+            if let Some(unit) = &engine.unit {
+                row = row
+                    .with("Unit", unit.name.as_str())
+                    .with("UnitState", unit.state.as_str())
+                    .with("UnitSubState", unit.substate.as_str())
+                    .with("UnitRestarts", unit.restarts)
+                    .with_some("UnitResult", unit.result.as_deref());
+            }
+            (engine.name.clone(), row.0)
+        };
+        self.engines.iter().map(row).collect()
+    }
+
+    pub(super) fn models(&self) -> Table {
+        let row = |model: &ModelObject| {
+            let row = Row::default()
+                .with("Backend", model.backend.as_str())
+                .with("Loaded", model.loaded)
+                .with("Starter", model.starter)
+                .with_some("StandsFor", model.stands_for.as_deref())
+                .with_some("Parameters", model.parameters)
+                .with_some("ContextLength", model.context_length)
+                .with_some("Capabilities", model.capabilities.clone());
+            (model.id.clone(), row.0)
+        };
+        self.models.iter().map(row).collect()
+    }
+}
+
+#[derive(Default)]
+struct Row(BTreeMap<String, OwnedVariant>);
+
+impl Row {
+    fn with<'v>(mut self, name: &str, value: impl Into<Variant<'v>>) -> Self {
+        // Only descriptors of files cannot be had for good, and none is here.
+        if let Ok(value) = value.into().try_into() {
+            self.0.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    fn with_some<'v>(self, name: &str, value: Option<impl Into<Variant<'v>>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+}
+
+/// In the words of `/health`.
+pub(super) fn health(status: OverallStatus) -> &'static str {
+    match status {
+        OverallStatus::Healthy => "healthy",
+        OverallStatus::Degraded => "degraded",
+        OverallStatus::Unhealthy => "unhealthy",
+    }
+}
+
+fn state(state: BackendState) -> &'static str {
+    match state {
+        BackendState::Up => "up",
+        BackendState::Unknown => "unknown",
+        BackendState::Resting => "resting",
+        BackendState::Down => "down",
+    }
+}

@@ -1,0 +1,12 @@
+//! thoxd on a message bus: a real dbus-daemon, doubles of systemd, login1 and polkit by python-dbusmock, busctl and gdbus
+//! as clients. `ci/booted` has the real peers.
+//!
+//! - `stage`: the bus and who is on it.
+//! - `properties`: what is shown, and that every change is told; `methods`: what can be asked for, and by whom.
+//! - `units`: the engines' units; `comes_and_goes`: no bus, another one, a name that is taken.
+
+mod comes_and_goes;
+mod methods;
+mod properties;
+mod stage;
+mod units;
