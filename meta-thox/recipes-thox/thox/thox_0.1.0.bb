@@ -34,6 +34,11 @@ export CARGO_PROFILE_RELEASE_STRIP = "false"
 CARGO_BUILD_FLAGS:append = " --package thoxd --package thox --no-default-features --features thoxd/mcp"
 
 THOX_FILES = "\
+    config/dbus/ai.thox.Thoxd1.conf=${datadir}/dbus-1/system.d/ai.thox.Thoxd1.conf \
+    config/dbus/ai.thox.Thoxd1.service=${datadir}/dbus-1/system-services/ai.thox.Thoxd1.service \
+    config/dbus/ai.thox.Thoxd1.xml=${datadir}/dbus-1/interfaces/ai.thox.Thoxd1.xml \
+    config/polkit/50-thox.rules=${datadir}/polkit-1/rules.d/50-thox.rules \
+    config/polkit/ai.thox.Thoxd1.policy=${datadir}/polkit-1/actions/ai.thox.Thoxd1.policy \
     config/thoxd.toml=${nonarch_libdir}/thox/config.d/00-default.toml \
     systemd/sysusers.d/thox.conf=${nonarch_libdir}/sysusers.d/thox.conf \
     systemd/thox.slice=${systemd_system_unitdir}/thox.slice \
@@ -65,9 +70,11 @@ do_install() {
 
 FILES:thoxd += "\
     ${bindir}/thoxd \
+    ${datadir}/dbus-1 \
+    ${datadir}/polkit-1 \
     ${nonarch_libdir} \
     ${sysconfdir}/thox \
     ${systemd_system_unitdir} \
 "
-# The device's own commands: reset, claim code, update.
-RDEPENDS:thoxd = "${PN} (= ${EXTENDPKGV})"
+# The device's own commands: reset, claim code, update; the bus that thoxd is on, and who may change the device by it.
+RDEPENDS:thoxd = "${PN} (= ${EXTENDPKGV}) dbus polkit"

@@ -5,7 +5,7 @@ use super::{
     offers,
     progress::Progress,
     prompts::Prompts,
-    resources,
+    refusal, resources,
     sessions::Sessions,
     tools::{self, Work},
 };
@@ -135,6 +135,11 @@ impl ServerHandler for Handler {
                 result.structured_content = Some(done.structured);
                 result
             }
+            // The stream's end says it too, and comes first or second: it is the same answer.
+            Err(Missing::Failed {
+                kind: kind @ ErrorKind::KeyRevoked,
+                message,
+            }) => return Err(refusal::data(kind, message)),
             Err(Missing::Failed { kind, message }) => failed(kind, message),
             // Nobody reads it.
             Err(Missing::Cancelled) => failed(ErrorKind::Cancelled, "cancelled".to_owned()),

@@ -3,7 +3,10 @@
 //! Whatever ends the call drops the reply, and that stops the engine.
 
 use super::{progress::Progress, reader::Reader, size};
-use crate::gateway::{Answer, Caller, Content, Framing, Gateway, Reply, Request};
+use crate::{
+    gateway::{Answer, Caller, Content, Framing, Gateway, Reply, Request},
+    keys::farewell,
+};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -122,10 +125,7 @@ impl Asker {
         tokio::select! {
             biased;
             () = self.cancelled.cancelled() => Err(Missing::Cancelled),
-            () = revoked => {
-                let message = "the key of this call has been revoked. Ask the device's owner for another.";
-                Err(ApiError::new(ErrorKind::KeyRevoked, message).into())
-            }
+            () = revoked => Err(farewell::revoked().into()),
             () = self.absent.cancelled() => {
                 let message = "the client was away for longer than mcp.resume_within, so the engine was stopped. Call the tool again.";
                 Err(ApiError::new(ErrorKind::Cancelled, message).into())

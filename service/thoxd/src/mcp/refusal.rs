@@ -4,6 +4,7 @@ use crate::keys::{Farewell, farewell};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use rmcp::model::{ErrorCode, ErrorData};
 use serde_json::{Value, json};
 use thox_api::{ApiError, ErrorKind};
 
@@ -43,6 +44,13 @@ fn message(error: &ApiError, code: i32, id: &Value) -> String {
     let data = json!({"code": error.kind.row().code});
     let error = json!({"code": code, "message": error.message, "data": data});
     json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()
+}
+
+/// The same as [`farewell`] says it, for rmcp to send.
+pub(super) fn data(kind: ErrorKind, message: String) -> ErrorData {
+    let row = kind.row();
+    let data = json!({"code": row.code});
+    ErrorData::new(ErrorCode(row.json_rpc), message, Some(data))
 }
 
 /// The end of a reply whose key is revoked: the request's answer; the stream's mere end where nobody has asked anything.
