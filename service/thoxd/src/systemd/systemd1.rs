@@ -6,7 +6,7 @@
 use super::units::Verb;
 use crate::bus::answer;
 use futures_util::StreamExt as _;
-use std::collections::HashMap;
+use std::{collections::HashMap, num::NonZeroUsize};
 use thox_api::{ApiError, ErrorKind, UnitHealth};
 use zbus::{
     Connection, Message, MessageStream, OwnedObjectPath, OwnedVariant, match_rule::MatchRule,
@@ -22,6 +22,9 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// The manager on a connection.
 pub(super) struct Manager1<'a>(&'a Connection);
+
+/// Signals that may wait to be read; one more stops the connection. A job's end is waited for beside a few calls only.
+const QUEUE: Option<NonZeroUsize> = NonZeroUsize::new(1024);
 
 type All = HashMap<String, OwnedVariant>;
 
@@ -111,7 +114,7 @@ impl<'a> Manager1<'a> {
     }
 
     async fn stream(&self, rule: MatchRule<'_>) -> zbus::Result<MessageStream> {
-        MessageStream::for_match_rule(rule, self.0, None).await
+        MessageStream::for_match_rule(rule, self.0, QUEUE).await
     }
 
     async fn call<B>(&self, method: &str, body: &B) -> zbus::Result<Message>

@@ -24,6 +24,14 @@ struct Parts {
     changes: watch::Sender<u64>,
 }
 
+/// What systemd has told, counted.
+#[derive(Debug, Default)]
+struct News {
+    changes: u64,
+    /// Of these, that there is another systemd on the bus.
+    owners: u64,
+}
+
 /// Units by their names; none that is not installed.
 type Seen = BTreeMap<String, UnitHealth>;
 
@@ -120,7 +128,33 @@ impl Units {
     async fn watch(&self, connection: &zbus::Connection) -> zbus::Result<()> {
         let manager = Manager1::new(connection);
         let mut changes = manager.changes().await?;
+        let (told, mut news) = watch::channel(News::default());
+        // Read all the time: signals that nobody takes stop the whole connection when their queue is full, and a reload
+        // of systemd makes hundreds. What is looked at in between would never be answered.
+        let listening = async {
+            while let Some(change) = changes.next().await {
+                let is_new_owner = systemd1::is_new_owner(&change);
+                told.send_modify(|news| {
+                    news.changes += 1;
+                    news.owners += u64::from(is_new_owner);
+                });
+            }
+            zbus::Error::Failure("its signals have ended".to_owned())
+        };
+        tokio::select! {
+            ended = listening => Err(ended),
+            looked = self.look(&manager, &mut news) => looked,
+        }
+    }
+
+    /// Looks whenever there are news.
+    async fn look(
+        &self,
+        manager: &Manager1<'_>,
+        news: &mut watch::Receiver<News>,
+    ) -> zbus::Result<()> {
         manager.subscribe().await?;
+        let mut owners = news.borrow_and_update().owners;
         loop {
             let mut seen = Seen::new();
             for unit in self.0.named.values() {
@@ -130,14 +164,13 @@ impl Units {
             }
             self.0.bus.trouble(WHAT, None);
             self.see(seen);
-            match timeout(LOOK_EVERY, changes.next()).await {
-                Err(_) => {}
-                Ok(None) => return Err(zbus::Error::Failure("its signals have ended".to_owned())),
-                Ok(Some(change)) if systemd1::is_new_owner(&change) => {
-                    // A systemd that has been executed anew knows of no subscription.
-                    manager.subscribe().await?;
-                }
-                Ok(Some(_)) => sleep(SETTLE).await,
+            if timeout(LOOK_EVERY, news.changed()).await.is_ok() {
+                sleep(SETTLE).await;
+            }
+            let known = std::mem::replace(&mut owners, news.borrow_and_update().owners);
+            if known != owners {
+                // A systemd that has been executed anew knows of no subscription.
+                manager.subscribe().await?;
             }
         }
     }
