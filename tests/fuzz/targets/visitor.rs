@@ -69,7 +69,7 @@ fn is_ours(named: &str) -> bool {
         None => named.split(':').next().unwrap_or(named),
     };
     match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(address) => address.is_loopback() || lan.addresses().any(|own| own == address),
+        Ok(address) => address.is_loopback() || lan.now().addresses().any(|own| own == address),
         Err(_) => lan.now().names.contains(host.trim_end_matches('.')),
     }
 }

@@ -78,7 +78,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// One more, at a path without parameters, that is also found without the router: [`Ways`].
+    /// One more, at a path without parameters, that is also found without the router: [`super::Ways`].
     #[must_use]
     pub fn direct<H, T>(
         mut self,

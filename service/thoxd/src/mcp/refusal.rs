@@ -46,7 +46,7 @@ fn message(error: &ApiError, code: i32, id: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()
 }
 
-/// The same as [`farewell`] says it, for rmcp to send.
+/// The same as [`farewell()`] says it, for rmcp to send.
 pub(super) fn data(kind: ErrorKind, message: String) -> ErrorData {
     let row = kind.row();
     let data = json!({"code": row.code});
