@@ -42,17 +42,19 @@ pub fn can_measure(version: &str) -> bool {
     parts.is_some_and(|parts| parts.as_slice() >= FIRST.as_slice())
 }
 
+/// `/api/ps`: what is in memory.
 #[derive(Deserialize)]
-struct Running {
+pub(super) struct Running {
     #[serde(default)]
-    models: Vec<RunningModel>,
+    pub(super) models: Vec<RunningModel>,
 }
 
 #[derive(Deserialize)]
-struct RunningModel {
-    name: String,
+pub(super) struct RunningModel {
+    pub(super) name: String,
+    /// What it was loaded with, which is mostly less than the model could read. Older versions do not tell.
     #[serde(default)]
-    context_length: u64,
+    pub(super) context_length: u64,
 }
 
 /// The context that an engine which [`cuts`] runs a model with; none where the model is not in memory, and where the

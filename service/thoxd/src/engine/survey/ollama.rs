@@ -1,7 +1,7 @@
 //! Ollama's own routes: `/api/version`, `/api/tags`, `/api/ps`, `/api/show`.
 
 use super::{Details, Known, Report, get, post};
-use crate::engine::{adapter::Variant, failure::Failure, fleet::Engine};
+use crate::engine::{adapter::Variant, failure::Failure, fleet::Engine, reading::Running};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{
@@ -28,21 +28,6 @@ struct Tag {
     digest: String,
     #[serde(default)]
     details: TagDetails,
-}
-
-/// `/api/ps`: what is in memory.
-#[derive(Deserialize)]
-struct Running {
-    #[serde(default)]
-    models: Vec<RunningModel>,
-}
-
-#[derive(Deserialize)]
-struct RunningModel {
-    name: String,
-    /// What it was loaded with, which is mostly less than the model could read. Older versions do not tell.
-    #[serde(default)]
-    context_length: u64,
 }
 
 #[derive(Default, Deserialize)]
