@@ -1,7 +1,8 @@
 //! The ways to the routes: those on which models are asked are found at once, all others by axum's router.
 //!
-//! A router tries the paths of the whole device, boxes its handler twice and notes what it matched: a tenth of all that
-//! thoxd does for a short request, and code that is not in the cache when a request comes after a pause.
+//! A router tries the paths of the whole device, boxes its handler twice and notes what it matched: about a sixteenth of
+//! the code that a short request runs through (169 of 2,911 cache lines, callgrind), which is not in the cache when a
+//! request comes after a pause.
 
 use super::{
     error,

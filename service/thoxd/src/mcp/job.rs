@@ -38,9 +38,9 @@ pub(super) struct Question {
     pub most_lines: Option<usize>,
     /// The model as it was named.
     pub model: String,
-    /// About how long the prompt is, and how long at most, in tokens.
+    /// About how long the prompt is, in tokens.
     pub input: u64,
-    /// The latter.
+    /// How long it can be at most.
     pub most: u64,
     /// How long the answer may be.
     pub max_tokens: u64,
