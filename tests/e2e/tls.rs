@@ -533,6 +533,41 @@ async fn a_long_stream_is_not_idle_and_outlives_the_stop() {
 }
 
 #[tokio::test]
+async fn who_has_just_come_in_is_answered_at_the_stop() {
+    let stage = stage().await;
+    let (plain, address) = (stage.address(), tls::address(&stage.thoxd));
+    let mut first = TcpStream::connect(plain).await.unwrap();
+    let mut over_http1 = tls::connect(address, &[HTTP1]).await.unwrap();
+    let over_http2 = Http2::over(tls::connect(address, &[HTTP2]).await.unwrap()).await;
+    let silent = TcpStream::connect(plain).await.unwrap();
+    stage.thoxd.process.signal("TERM");
+    until("it stops", || {
+        stage.thoxd.log().contains("stopping").then_some(())
+    })
+    .await;
+    // Time for each connection to hear of it.
+    sleep(Duration::from_millis(150)).await;
+    first
+        .write_all(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let reply = String::from_utf8(rest(&mut first).await).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200 "), "{reply:?}");
+    let asked = tls::ask(&mut over_http1, "/v1/models", None).await;
+    assert_eq!(asked.unwrap().0, 200);
+    assert_eq!(over_http2.ask("/v1/models", None).await.unwrap().0, 200);
+    let waited = Instant::now();
+    let Stage { mut thoxd, .. } = stage;
+    assert!(thoxd.process.wait_exit().await.success());
+    assert!(
+        waited.elapsed() < Duration::from_secs(5),
+        "who says nothing is not waited for: {:?}",
+        waited.elapsed()
+    );
+    drop(silent);
+}
+
+#[tokio::test]
 async fn one_client_has_so_many_connections_and_no_more() {
     let engine = Double::start(Kind::OpenAi).await;
     let thoxd = one(encrypted(Thoxd::builder()), &engine)

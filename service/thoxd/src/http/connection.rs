@@ -25,13 +25,21 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 use thox_api::{ApiError, ErrorKind};
 use thox_policy::access::Source;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 /// Enough for a head with long cookies and tokens; hyper answers 431 above it.
 const LARGEST_HEAD: usize = 64 << 10;
+
+/// So long after it came a connection may still begin its first request when the daemon stops: some rounds of a slow
+/// wireless network. A browser that connects in advance and says nothing holds the stop no longer.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
+/// The last replies under way take longer than this.
+const LOOK_FOR_REQUEST: Duration = Duration::from_millis(10);
 
 /// What all connections share.
 #[derive(Clone, Debug)]
@@ -193,14 +201,25 @@ async fn orders(line: &Line, server: &Server, lifetime: Option<&Lifetime>) -> Or
             Verdict::Idle => return Order::Close,
             Verdict::SlowHead => return Order::RefuseSlowHead,
         };
-        let sleep = sleep_until(look_again);
+        let until = sleep_until(look_again);
         match lifetime {
-            None => sleep.await,
+            None => until.await,
             Some(lifetime) => tokio::select! {
-                () = sleep => {}
-                () = lifetime.stopping() => return Order::Finish,
+                () = until => {}
+                () = lifetime.stopping() => {
+                    expect_first_request(line).await;
+                    return Order::Finish;
+                }
             },
         }
+    }
+}
+
+/// Whoever has just been let in is about to ask: at the stop hyper would close the connection, and the question that is
+/// on its way would be lost without an answer.
+async fn expect_first_request(line: &Line) {
+    while line.is_new() && line.age() < FIRST_REQUEST {
+        sleep(LOOK_FOR_REQUEST).await;
     }
 }
 

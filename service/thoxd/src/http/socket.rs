@@ -167,6 +167,18 @@ impl Line {
         self.phase.load(Ordering::Relaxed) == HTTP2
     }
 
+    /// Whether the client has said nothing yet; on HTTP/2 whether it has asked nothing yet.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == IDLE && self.since_ms.load(Ordering::Relaxed) == 0
+    }
+
+    /// How long it has been open.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
     fn got(&self, bytes: &[u8]) {
         if self.phase.load(Ordering::Relaxed) == IDLE && !bytes.is_empty() {
             let is_http2 = self.since_ms.load(Ordering::Relaxed) == 0

@@ -1,6 +1,6 @@
 //! TLS before the first request: bounded in time, and which HTTP follows is the client's wish (ALPN, RFC 7301).
 
-use super::{Peer, Terms, http2, reply, serve};
+use super::{FIRST_REQUEST, Peer, Terms, http2, reply, serve};
 use crate::{
     http::{entrance::Place, socket::Stream as _},
     observe::metrics::WhyRefused,
@@ -9,7 +9,7 @@ use crate::{
 use rustls::ServerConfig;
 use std::{io, sync::Arc};
 use thox_api::{ApiError, ErrorKind};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::sleep};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// Serves a connection that has to begin with a handshake.
@@ -21,9 +21,13 @@ pub async fn serve_tls(
     terms: Terms,
 ) {
     let handshake = tokio::time::timeout(terms.server.header_timeout, accept(stream, config));
+    let over = async {
+        terms.lifetime.stopping().await;
+        sleep(FIRST_REQUEST).await;
+    };
     let accepted = tokio::select! {
         accepted = handshake => accepted,
-        () = terms.lifetime.stopping() => return,
+        () = over => return,
     };
     let stream = match accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(stream) => stream,
