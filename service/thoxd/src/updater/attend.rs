@@ -179,7 +179,7 @@ impl Updater {
     }
 
     /// What has become of an update while RAUC is at rest.
-    fn event(&self, now: &Properties, slots: &[Slot]) -> Option<Event> {
+    pub(super) fn event(&self, now: &Properties, slots: &[Slot]) -> Option<Event> {
         match self.machine() {
             Machine {
                 state: State::Installing { offer, .. },
