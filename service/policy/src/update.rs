@@ -232,10 +232,12 @@ impl Machine {
                     offer,
                 })
             }
-            (State::Installing { offer, .. }, Event::Installed { slot }) => self.to(State::Staged {
-                release: offer.release.clone(),
-                slot,
-            }),
+            (State::Installing { offer, .. }, Event::Installed { slot }) => {
+                self.to(State::Staged {
+                    release: offer.release.clone(),
+                    slot,
+                })
+            }
             (State::Installing { offer, was_offered }, Event::NotInstalled { reason }) => {
                 let state = if *was_offered {
                     State::Offered {
@@ -247,9 +249,10 @@ impl Machine {
                 let last = ended(Outcome::NotInstalled, &offer.release, now, Some(reason));
                 self.to(state).with_last(last)
             }
-            (State::Staged { release, slot } | State::Trial { release, slot }, Event::Seen(seen)) => {
-                self.seen(release, slot, seen, now)
-            }
+            (
+                State::Staged { release, slot } | State::Trial { release, slot },
+                Event::Seen(seen),
+            ) => self.seen(release, slot, seen, now),
             (State::Idle | State::Offered { .. }, Event::Leave(release)) => {
                 let last = ended(Outcome::Left, &release, now, None);
                 self.to(self.state.clone()).with_last(last)
@@ -268,10 +271,9 @@ impl Machine {
                 State::Idle | State::Offered { .. } | State::Staged { .. } | State::Trial { .. },
                 Event::Installed { .. } | Event::NotInstalled { .. },
             )
-            | (
-                State::Idle | State::Offered { .. } | State::Installing { .. },
-                Event::Seen(_),
-            ) => return Err(Refused::NotUnderWay),
+            | (State::Idle | State::Offered { .. } | State::Installing { .. }, Event::Seen(_)) => {
+                return Err(Refused::NotUnderWay);
+            }
         };
         Ok(next)
     }
@@ -292,9 +294,10 @@ impl Machine {
             }),
             Note::Of(noted) if noted == slot => self.clone(),
             Note::Unreadable => self.clone(),
-            Note::None | Note::Of(_) if runs_it => self
-                .to(State::Idle)
-                .with_last(ended(Outcome::Kept, release, now, None)),
+            Note::None | Note::Of(_) if runs_it => {
+                self.to(State::Idle)
+                    .with_last(ended(Outcome::Kept, release, now, None))
+            }
             Note::None | Note::Of(_) if seen.is_given_up => {
                 let mut next = self.to(State::Idle).with_last(ended(
                     Outcome::RolledBack,

@@ -27,7 +27,12 @@ impl Device {
         bus.rauc().await;
         for (source, version, board, is_signed) in [
             (BUNDLE, "2", "thox-test", "true"),
-            ("/run/thox-usb/sda1/foreign.raucb", "2", "thox-test", "false"),
+            (
+                "/run/thox-usb/sda1/foreign.raucb",
+                "2",
+                "thox-test",
+                "false",
+            ),
             ("/run/thox-usb/sda1/board.raucb", "2", "thox-other", "true"),
             ("https://updates.example/3.raucb", "3", "thox-test", "true"),
         ] {
@@ -137,7 +142,10 @@ async fn a_machine_without_rauc_is_not_updated_and_not_asked_again_and_again() {
         note.contains("RAUC is not installed")
     })
     .await;
-    assert_eq!((&update["available"], &update["state"]), (&json!(false), &json!("idle")));
+    assert_eq!(
+        (&update["available"], &update["state"]),
+        (&json!(false), &json!("idle"))
+    );
     let shown = bus.property("Update").await;
     assert_eq!(shown["Available"]["data"], false);
     let health = client::get(thoxd.address, "/health").await.json();
@@ -188,41 +196,69 @@ async fn offered_installed_tried_and_kept() {
     assert!(said.contains("Version 2 is offered"), "{said}");
     signals.wait_change("Update", "'State': <'offered'>").await;
     let update = client::get(thoxd.address, "/thox/v1/update").await;
-    assert!(!update.text().contains("raucb"), "where it lies is nobody's to know");
-    device.says(&["update", "withdraw", "/run/thox-usb/sdb1"]).await;
+    assert!(
+        !update.text().contains("raucb"),
+        "where it lies is nobody's to know"
+    );
+    device
+        .says(&["update", "withdraw", "/run/thox-usb/sdb1"])
+        .await;
     wait_state(&thoxd, "offered").await;
-    device.says(&["update", "withdraw", "/run/thox-usb/sda1"]).await;
+    device
+        .says(&["update", "withdraw", "/run/thox-usb/sda1"])
+        .await;
     signals.wait_change("Update", "'State': <'idle'>").await;
     device.says(&["update", "offer", BUNDLE]).await;
     device.bus.asked_rauc().await;
     let mut installing = device.command(&["--json", "update", "install"]);
     let installing = tokio::task::spawn_blocking(move || installing.output());
     wait_state(&thoxd, "installing").await;
-    device.bus.of_rauc(&["Further", "is", "40", "Copying image to rootfs.1"]).await;
+    device
+        .bus
+        .of_rauc(&["Further", "is", "40", "Copying image to rootfs.1"])
+        .await;
     let so_far = wait(&thoxd, "it goes on", |update| {
         update["progress"] == json!({"percent": 40, "step": "Copying image to rootfs.1"})
     })
     .await;
     assert_eq!(so_far["version"], "2");
-    signals.wait_change("Update", "'Percent': <uint32 40>").await;
+    signals
+        .wait_change("Update", "'Percent': <uint32 40>")
+        .await;
     let asked = device.bus.asked_rauc().await;
     let begun = format!("InstallBundle {BUNDLE} require-manifest-hash");
     assert!(asked.contains(&begun), "{asked:?}");
-    for refused in [&["update", "install"][..], &["update", "rollback", "--yes"], &["update", "offer", BUNDLE]] {
+    for refused in [
+        &["update", "install"][..],
+        &["update", "rollback", "--yes"],
+        &["update", "offer", BUNDLE],
+    ] {
         let said = device.fails(refused).await;
-        assert!(said.contains("is being installed") || said.contains("already processing"), "{said}");
+        assert!(
+            said.contains("is being installed") || said.contains("already processing"),
+            "{said}"
+        );
     }
     device.note_trial();
     device.bus.of_rauc(&["EndWith", "s", ""]).await;
     let done = installing.await.unwrap().expect("thox runs");
     let lines = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success(), "{lines}");
-    assert!(lines.lines().any(|line| line.contains("\"percent\":40")), "{lines}");
-    assert!(lines.lines().last().unwrap().contains("\"staged\""), "{lines}");
+    assert!(
+        lines.lines().any(|line| line.contains("\"percent\":40")),
+        "{lines}"
+    );
+    assert!(
+        lines.lines().last().unwrap().contains("\"staged\""),
+        "{lines}"
+    );
     let staged = wait_state(&thoxd, "staged").await;
     assert_eq!(staged["slots"][1]["version"], "2");
     assert_eq!(staged["slots"][1]["next"], true);
-    for refused in [&["update", "install", "https://updates.example/3.raucb"][..], &["update", "rollback", "--yes"]] {
+    for refused in [
+        &["update", "install", "https://updates.example/3.raucb"][..],
+        &["update", "rollback", "--yes"],
+    ] {
         let said = device.fails(refused).await;
         assert!(said.contains("waits for the device's restart"), "{said}");
     }
@@ -234,12 +270,18 @@ async fn offered_installed_tried_and_kept() {
     device.bus.of_rauc(&["Boot", "s", "B"]).await;
     let thoxd = device.start().await;
     let trial = wait_state(&thoxd, "trial").await;
-    assert_eq!((&trial["version"], &trial["slots"][1]["running"]), (&json!("2"), &json!(true)));
+    assert_eq!(
+        (&trial["version"], &trial["slots"][1]["running"]),
+        (&json!("2"), &json!(true))
+    );
     std::fs::remove_file(device.file("update-trial")).unwrap();
     let kept = wait_state(&thoxd, "idle").await;
     assert_eq!(kept["last"]["outcome"], "kept");
     let said = device.says(&["update", "status"]).await;
-    assert!(said.contains("The last update: 2 is kept") && said.contains("runs, starts next"), "{said}");
+    assert!(
+        said.contains("The last update: 2 is kept") && said.contains("runs, starts next"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -263,7 +305,10 @@ async fn killed_in_each_state_and_rolled_back() {
     device.bus.of_rauc(&["RemoveBundle", "s", BUNDLE]).await;
     thoxd = device.start().await;
     wait_state(&thoxd, "idle").await;
-    device.bus.of_rauc(&["PutBundle", "sssb", BUNDLE, "2", "thox-test", "true"]).await;
+    device
+        .bus
+        .of_rauc(&["PutBundle", "sssb", BUNDLE, "2", "thox-test", "true"])
+        .await;
     device.says(&["update", "offer", BUNDLE]).await;
     // RAUC goes on without thoxd; how it ended is seen later.
     for (error, state, outcome) in [
@@ -302,9 +347,15 @@ async fn killed_in_each_state_and_rolled_back() {
     std::fs::remove_file(device.file("update-trial")).unwrap();
     let back = wait_state(&thoxd, "idle").await;
     assert_eq!(back["last"]["outcome"], "rolled_back");
-    assert!(!back.to_string().contains("no answer"), "that is the administrator's");
+    assert!(
+        !back.to_string().contains("no answer"),
+        "that is the administrator's"
+    );
     let why = device.says(&["update", "why"]).await;
-    assert!(why.contains("because: the default model gives no answer") && why.contains("last lines"), "{why}");
+    assert!(
+        why.contains("because: the default model gives no answer") && why.contains("last lines"),
+        "{why}"
+    );
     kill(thoxd);
     thoxd = device.start().await;
     wait_state(&thoxd, "idle").await;
@@ -313,7 +364,13 @@ async fn killed_in_each_state_and_rolled_back() {
         assert!(said.contains("is not taken again"), "{said}");
     }
     let begun = device.bus.asked_rauc().await;
-    assert_eq!(begun.iter().filter(|one| one.starts_with("InstallBundle")).count(), 2);
+    assert_eq!(
+        begun
+            .iter()
+            .filter(|one| one.starts_with("InstallBundle"))
+            .count(),
+        2
+    );
     let status = client::get(thoxd.address, "/health").await.json();
     assert_eq!(status["notes"], json!([]));
 }
@@ -328,7 +385,11 @@ async fn interrupted_by_a_power_cut_and_by_an_old_rauc() {
     wait_state(&thoxd, "idle").await;
     device.bus.of_rauc(&["BeOld", "b", "true"]).await;
     let url = "https://updates.example/3.raucb";
-    device.bus.call("InstallUpdate", &["s", url]).await.expect("it is begun");
+    device
+        .bus
+        .call("InstallUpdate", &["s", url])
+        .await
+        .expect("it is begun");
     let asked = device.bus.asked_rauc().await;
     assert!(asked.contains(&format!("InstallBundle {url}")), "{asked:?}");
     wait_state(&thoxd, "installing").await;
@@ -337,11 +398,18 @@ async fn interrupted_by_a_power_cut_and_by_an_old_rauc() {
     device.bus.of_rauc(&["Boot", "s", "A"]).await;
     let thoxd = device.start().await;
     let update = wait_state(&thoxd, "idle").await;
-    assert_eq!(update["last"], json!({"outcome": "not_installed", "version": "3", "at": update["last"]["at"]}));
+    assert_eq!(
+        update["last"],
+        json!({"outcome": "not_installed", "version": "3", "at": update["last"]["at"]})
+    );
     let why = device.says(&["update", "why"]).await;
     assert!(why.contains("interrupted"), "{why}");
     // It was never tried, so it may be had again.
-    device.bus.call("InstallUpdate", &["s", url]).await.expect("it is begun");
+    device
+        .bus
+        .call("InstallUpdate", &["s", url])
+        .await
+        .expect("it is begun");
 }
 
 #[tokio::test]
@@ -352,21 +420,66 @@ async fn the_way_back_and_who_may_go_it() {
     let device = Device::new().await;
     let thoxd = device.start().await;
     wait_state(&thoxd, "idle").await;
-    let key = device.says(&["auth", "generate-key", "--name", "a", "--scope", "admin"]).await;
+    let key = device
+        .says(&["auth", "generate-key", "--name", "a", "--scope", "admin"])
+        .await;
     let bearer = format!("Bearer {}", key.trim());
     let post = async |path: &str, body: Value| {
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-        client::request(thoxd.address, "POST", path, &headers, body.to_string().as_bytes()).await.whole().await
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        client::request(
+            thoxd.address,
+            "POST",
+            path,
+            &headers,
+            body.to_string().as_bytes(),
+        )
+        .await
+        .whole()
+        .await
     };
     let reply = post("/thox/v1/update/install", json!({"source": BUNDLE})).await;
-    assert_eq!((reply.status, &*reply.error_code()), (403, "forbidden"), "{}", reply.text());
-    let reply = post("/thox/v1/update/install", json!({"source": "file:///etc/passwd"})).await;
-    assert_eq!((reply.status, &*reply.error_code()), (400, "invalid_request"));
+    assert_eq!(
+        (reply.status, &*reply.error_code()),
+        (403, "forbidden"),
+        "{}",
+        reply.text()
+    );
+    let reply = post(
+        "/thox/v1/update/install",
+        json!({"source": "file:///etc/passwd"}),
+    )
+    .await;
+    assert_eq!(
+        (reply.status, &*reply.error_code()),
+        (400, "invalid_request")
+    );
     let offer = json!({"path": BUNDLE}).to_string();
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    let reply = client::request(thoxd.address, "PUT", "/thox/v1/update/offer", &headers, offer.as_bytes()).await.whole().await;
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let reply = client::request(
+        thoxd.address,
+        "PUT",
+        "/thox/v1/update/offer",
+        &headers,
+        offer.as_bytes(),
+    )
+    .await
+    .whole()
+    .await;
     assert_eq!(reply.status, 403, "{}", reply.text());
-    assert!(device.bus.asked_rauc().await.iter().all(|one| one == "GetSlotStatus"));
+    assert!(
+        device
+            .bus
+            .asked_rauc()
+            .await
+            .iter()
+            .all(|one| one == "GetSlotStatus")
+    );
     // A trial that was begun without thoxd needs its way back too.
     device.note_trial();
     let said = device.fails(&["update", "rollback", "--yes"]).await;
@@ -376,12 +489,18 @@ async fn the_way_back_and_who_may_go_it() {
     std::fs::remove_file(device.file("update-trial")).unwrap();
     device.bus.of_rauc(&["Judge", "ss", "B", "bad"]).await;
     let reply = post("/thox/v1/update/rollback", json!({})).await;
-    assert_eq!((reply.status, &*reply.error_code()), (409, "update_refused"));
+    assert_eq!(
+        (reply.status, &*reply.error_code()),
+        (409, "update_refused")
+    );
     device.bus.of_rauc(&["Judge", "ss", "B", "good"]).await;
     device.bus.asked_rauc().await;
     let reply = post("/thox/v1/update/rollback", json!({})).await;
     assert_eq!(reply.status, 202, "{}", reply.text());
     assert_eq!(reply.json()["last"]["outcome"], "left");
     let asked = device.bus.asked_rauc().await;
-    assert!(asked.contains(&"Mark active rootfs.1".to_owned()), "{asked:?}");
+    assert!(
+        asked.contains(&"Mark active rootfs.1".to_owned()),
+        "{asked:?}"
+    );
 }

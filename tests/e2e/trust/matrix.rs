@@ -145,7 +145,8 @@ async fn every_route_with_every_credential() {
                     asked += 1;
                     // Too many wrong keys in a minute: no way in either.
                     let is_refused = [401, 403, 429].contains(&reply.status);
-                    let may = if ["/thox/v1/claim-code", "/thox/v1/update/offer"].contains(&&*path) {
+                    let may = if ["/thox/v1/claim-code", "/thox/v1/update/offer"].contains(&&*path)
+                    {
                         false
                     } else if is_administration(&path) {
                         is_admin

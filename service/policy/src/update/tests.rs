@@ -201,7 +201,10 @@ fn a_release_that_failed_here_is_never_taken_again() {
         hash: Some("another".to_owned()),
         ..release("2")
     };
-    assert!(!machine.has_failed(&built_anew), "the same version, another bundle");
+    assert!(
+        !machine.has_failed(&built_anew),
+        "the same version, another bundle"
+    );
     let without_hash = Release {
         hash: None,
         ..release("2")
@@ -268,7 +271,11 @@ fn slots_tell_whether_an_installation_was_finished() {
     assert_eq!(other_than_booted(&slots), Some(&written));
     let three = [booted.clone(), written.clone(), written.clone()];
     assert_eq!(other_than_booted(&three), None, "which of the two?");
-    assert_eq!(other_than_booted(&[written]), None, "nothing is known to run");
+    assert_eq!(
+        other_than_booted(&[written]),
+        None,
+        "nothing is known to run"
+    );
     assert_eq!(other_than_booted(&[booted]), None);
 }
 

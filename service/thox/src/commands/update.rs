@@ -76,11 +76,8 @@ pub(super) async fn run(
         }
         UpdateCommand::Offer { file } => {
             let device = Device::on_this_machine(target).await?;
-            let offer = OfferUpdate {
-                path: path(&file)?,
-            };
-            let (reply, update): (_, Update) =
-                device.send(Method::PUT, OFFER, &offer).await?;
+            let offer = OfferUpdate { path: path(&file)? };
+            let (reply, update): (_, Update) = device.send(Method::PUT, OFFER, &offer).await?;
             let version = update.version.unwrap_or_default();
             told(
                 &reply,
@@ -93,7 +90,12 @@ pub(super) async fn run(
             let device = Device::on_this_machine(target).await?;
             let asked = format!("{OFFER}?folder={}", escaped(&path(&folder)?));
             let (reply, _) = device.delete::<Update>(&asked).await?;
-            told(&reply, output, is_json, "What was in there is offered no more.")
+            told(
+                &reply,
+                output,
+                is_json,
+                "What was in there is offered no more.",
+            )
         }
     }
 }
@@ -111,7 +113,10 @@ fn path(path: &Path) -> Result<String, Failure> {
     text.ok_or_else(|| {
         Failure::with(
             Exit::Usage,
-            format!("{} is no text that the device could be told", path.display()),
+            format!(
+                "{} is no text that the device could be told",
+                path.display()
+            ),
         )
     })
 }

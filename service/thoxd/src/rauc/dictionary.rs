@@ -90,9 +90,9 @@ fn entry(of: &Variant<'_>, name: &str) -> Option<String> {
     match of {
         Variant::Variant(inner) => entry(inner, name),
         Variant::Dict(dict) => {
-            let found = dict.iter().find(|(key, _)| {
-                key.downcast_ref::<&str>().is_ok_and(|key| key == name)
-            });
+            let found = dict
+                .iter()
+                .find(|(key, _)| key.downcast_ref::<&str>().is_ok_and(|key| key == name));
             let (_, value) = found?;
             Some(value.downcast_ref::<&str>().ok()?.to_owned())
         }

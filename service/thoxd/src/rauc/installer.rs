@@ -59,7 +59,9 @@ impl Installer {
     /// # Errors
     /// The bus does not answer.
     pub async fn find(connection: &Connection) -> zbus::Result<Option<Self>> {
-        let ask = |method: &'static str| connection.call_method(Some(BUS), BUS_PATH, Some(BUS), method, &());
+        let ask = |method: &'static str| {
+            connection.call_method(Some(BUS), BUS_PATH, Some(BUS), method, &())
+        };
         for method in ["ListNames", "ListActivatableNames"] {
             let reply = within(CALL, ask(method)).await?;
             let names: Vec<String> = reply.body().deserialize()?;
@@ -78,7 +80,9 @@ impl Installer {
         connection: &Connection,
     ) -> zbus::Result<impl Stream<Item = News> + Unpin + use<>> {
         let changes = signal(SERVICE, PROPERTIES, "PropertiesChanged").build()?;
-        let owner = signal(BUS, BUS, "NameOwnerChanged").add_arg(SERVICE).build()?;
+        let owner = signal(BUS, BUS, "NameOwnerChanged")
+            .add_arg(SERVICE)
+            .build()?;
         let stream = |rule| MessageStream::for_match_rule(rule, connection, QUEUE);
         let changes = within(CALL, stream(changes)).await?;
         let owners = within(CALL, stream(owner)).await?;

@@ -172,7 +172,11 @@ impl Updater {
         self.step(turn, event)
             .await
             .map_err(|error| failure(&error))?;
-        if let Some(last) = self.machine().last.filter(|last| before.as_ref() != Some(last)) {
+        if let Some(last) = self
+            .machine()
+            .last
+            .filter(|last| before.as_ref() != Some(last))
+        {
             tracing::warn!(outcome = ?last.outcome, version = %last.release.version, reason = last.reason.as_deref().unwrap_or("none"), "an update has ended");
         }
         Ok(())

@@ -74,11 +74,14 @@ impl Updater {
         let rauc = self.rauc()?;
         let turn = self.turn().await?;
         let slots = rauc.slots().await;
-        let slots = slots.map_err(|error| refusal::by_rauc("RAUC does not tell of its slots", &error))?;
+        let slots =
+            slots.map_err(|error| refusal::by_rauc("RAUC does not tell of its slots", &error))?;
         let other = other_than_booted(&slots).filter(|other| other.is_good == Some(true));
         let other = other.ok_or_else(refusal::no_other_system)?;
         let running = slots.iter().find(|slot| slot.is_booted);
-        let left = running.map(release_of).ok_or_else(refusal::no_other_system)?;
+        let left = running
+            .map(release_of)
+            .ok_or_else(refusal::no_other_system)?;
         let (before, event) = (self.machine(), Event::Leave(left));
         self.may_be(&event)?;
         self.step(&turn, event).await?;

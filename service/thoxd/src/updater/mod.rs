@@ -128,9 +128,11 @@ impl Updater {
         let writing = tokio::task::spawn_blocking(move || record.write(&written));
         let done = writing.await.map_err(|error| refusal::internal(&error))?;
         done.map_err(|error| refusal::not_written(&self.0.record, &error))?;
-        tracing::info!(state = ?next.state, "an update is a step further");
         *locked(&self.0.machine) = next;
         self.publish();
+        let now = self.now();
+        // Never where the bundle is: a URL may have a password in it.
+        tracing::info!(state = ?now.state, version = now.version.as_deref().unwrap_or("none"), "an update is a step further");
         Ok(())
     }
 

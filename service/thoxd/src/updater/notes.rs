@@ -66,7 +66,14 @@ impl Notes {
 
 /// The first line of that name.
 fn value(text: &str, name: &str) -> Option<String> {
-    let of_line = |line: &str| Some(line.strip_prefix(name)?.strip_prefix('=')?.trim().to_owned());
+    let of_line = |line: &str| {
+        Some(
+            line.strip_prefix(name)?
+                .strip_prefix('=')?
+                .trim()
+                .to_owned(),
+        )
+    };
     text.lines()
         .find_map(of_line)
         .filter(|value| !value.is_empty())
@@ -82,9 +89,15 @@ mod tests {
         let notes = Notes::in_folder(folder.path());
         assert_eq!((notes.trial(), notes.evidence()), (Note::None, None));
         let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        put("update-trial", "BOOTNAME=B\nBASELINE=answers\nGAVE_UP=yes\n");
+        put(
+            "update-trial",
+            "BOOTNAME=B\nBASELINE=answers\nGAVE_UP=yes\n",
+        );
         assert_eq!(notes.trial(), Note::Of("B".to_owned()));
-        put("update-failed", "SLOT=B\nREASON=no answer\n=== log\nSLOT=x\n");
+        put(
+            "update-failed",
+            "SLOT=B\nREASON=no answer\n=== log\nSLOT=x\n",
+        );
         let evidence = notes.evidence().unwrap();
         assert_eq!(evidence.slot.as_deref(), Some("B"));
         assert_eq!(evidence.reason.as_deref(), Some("no answer"));

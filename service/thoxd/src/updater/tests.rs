@@ -142,19 +142,45 @@ async fn killed_while_it_waits_or_is_tried() {
     for (state, slots, is_noted, shown, outcome) in [
         (staged(), &old, true, UpdateState::Staged, None),
         (staged(), &new, true, UpdateState::Trial, None),
-        (staged(), &new, false, UpdateState::Idle, Some(Outcome::Kept)),
+        (
+            staged(),
+            &new,
+            false,
+            UpdateState::Idle,
+            Some(Outcome::Kept),
+        ),
         (trial(), &new, true, UpdateState::Trial, None),
         (trial(), &new, false, UpdateState::Idle, Some(Outcome::Kept)),
         (trial(), &bad, true, UpdateState::Trial, None),
-        (trial(), &bad, false, UpdateState::Idle, Some(Outcome::RolledBack)),
-        (staged(), &bad, false, UpdateState::Idle, Some(Outcome::RolledBack)),
+        (
+            trial(),
+            &bad,
+            false,
+            UpdateState::Idle,
+            Some(Outcome::RolledBack),
+        ),
+        (
+            staged(),
+            &bad,
+            false,
+            UpdateState::Idle,
+            Some(Outcome::RolledBack),
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let case = format!("{state:?} {slots:?} {is_noted}");
         if is_noted {
-            note(folder.path(), "update-trial", "BOOTNAME=B\nBASELINE=answers\n");
+            note(
+                folder.path(),
+                "update-trial",
+                "BOOTNAME=B\nBASELINE=answers\n",
+            );
         }
-        note(folder.path(), "update-failed", "SLOT=B\nREASON=no answer\nthe log\n");
+        note(
+            folder.path(),
+            "update-failed",
+            "SLOT=B\nREASON=no answer\nthe log\n",
+        );
         let updater = started(&folder, state);
         let machine = after(&updater, "", slots).await;
         assert_eq!(updater.now().state, shown, "{case}");
@@ -202,7 +228,11 @@ async fn without_rauc_there_is_nothing_to_ask_for() {
 async fn a_stick_that_goes_takes_its_offer_with_it_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let updater = started(&folder, State::Offered { offer: offer() });
-    for other in ["/run/thox-usb/sdb1", "/run/thox-usb/sda", "/run/thox-usb/sda10"] {
+    for other in [
+        "/run/thox-usb/sdb1",
+        "/run/thox-usb/sda",
+        "/run/thox-usb/sda10",
+    ] {
         let now = updater.withdraw(other).await.unwrap();
         assert_eq!(now.state, UpdateState::Offered, "{other}");
     }
@@ -234,12 +264,26 @@ fn sources() {
     for (text, source) in [
         ("offered", Source::Offered),
         ("/data/2.raucb", Source::Path("/data/2.raucb".to_owned())),
-        ("https://a.example/2.raucb", url("https://a.example/2.raucb")),
-        ("http://10.0.0.1:81/2.raucb?x=1", url("http://10.0.0.1:81/2.raucb?x=1")),
+        (
+            "https://a.example/2.raucb",
+            url("https://a.example/2.raucb"),
+        ),
+        (
+            "http://10.0.0.1:81/2.raucb?x=1",
+            url("http://10.0.0.1:81/2.raucb?x=1"),
+        ),
     ] {
         assert_eq!(Source::parse(text), Ok(source));
     }
-    for text in ["", "2.raucb", "../2.raucb", "file:///data/2.raucb", "ftp://a/b", "https://", "-x"] {
+    for text in [
+        "",
+        "2.raucb",
+        "../2.raucb",
+        "file:///data/2.raucb",
+        "ftp://a/b",
+        "https://",
+        "-x",
+    ] {
         let refused = Source::parse(text).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::InvalidRequest, "{text}");
     }

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use thox_api::{
     ApiError, AuthStatus, BackendHealth, BackendState, CircuitState, Claim, ClaimCode, Class,
     DataCleared, DecisionRecord, DeviceStatus, Download, DownloadList, DownloadState, Effect,
-    ErrorKind, Explanation, Health, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine, MakeKey,
-    ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OverallStatus, Reset,
-    ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus,
-    Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded, StreamEvent, TlsStatus,
-    UnitHealth, InstallUpdate, OfferUpdate, Update, UpdateEvidence, UpdateLast, UpdateOutcome,
+    ErrorKind, Explanation, Health, InstallUpdate, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine,
+    MakeKey, ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OfferUpdate,
+    OverallStatus, Reset, ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel,
+    RouterRules, RouterStatus, Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded,
+    StreamEvent, TlsStatus, UnitHealth, Update, UpdateEvidence, UpdateLast, UpdateOutcome,
     UpdateProgress, UpdateSlot, UpdateState,
 };
 
