@@ -280,7 +280,7 @@ BUDGETS = {
     "thox-provision.service": 2.4,
     "thox-cdi.service": 1.7,
     "thox-commit.service": 4.7,
-    "thox-usb-update@sda1.service": 4.3,
+    "thox-usb-update@sda1.service": 4.0,
     "thox-tensorrt-image.service": 5.4,
 }
 

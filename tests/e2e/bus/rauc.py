@@ -1,7 +1,7 @@
 """A RAUC for python-dbusmock, field for field as RAUC 1.15 has its object: bundles that tests put there, an installation
 that goes on when they say so, slots, and a record of what was asked.
 
-What it says where it refuses is RAUC's own text (src/service.c, src/signature.c).
+What it says where it refuses is what RAUC 1.13 said, under the name that it has there.
 """
 
 import dbus
@@ -47,6 +47,13 @@ def progress(percent, step):
     return dbus.Struct((dbus.Int32(percent), dbus.String(step), dbus.Int32(1)), signature="isi")
 
 
+def tell(mock, changes):
+    """Dbusmock's own UpdateProperties takes no structure."""
+    mock.props[MAIN_IFACE].update(changes)
+    told = [MAIN_IFACE, dbus.Dictionary(changes, signature="sv"), dbus.Array([], signature="s")]
+    mock.EmitSignal(dbus.PROPERTIES_IFACE, "PropertiesChanged", "sa{sv}as", told)
+
+
 def refuse(text):
     raise dbus.exceptions.DBusException(text, name=ERROR)
 
@@ -58,7 +65,7 @@ def must_be_idle(mock):
 
 def read(mock, source):
     if source not in mock.bundles:
-        refuse(f"Failed to open {source}: No such file or directory" if source.startswith("/") else f"failed to open {source}: 404")
+        refuse(f"Invalid bundle format: Failed to open bundle for reading: Error opening file {source}: No such file or directory")
     version, compatible, is_signed = mock.bundles[source]
     if not is_signed:
         refuse("signature verification failed: Verify error: self-signed certificate")
@@ -96,7 +103,7 @@ def InstallBundle(self, source, args):
     if self.is_old and "require-manifest-hash" in args:
         refuse("Unsupported key: require-manifest-hash")
     self.under_way = (str(source), str(args.get("require-manifest-hash", "")))
-    self.UpdateProperties(MAIN_IFACE, {"Operation": "installing", "LastError": "", "Progress": progress(0, "Installing")})
+    tell(self, {"Operation": "installing", "LastError": "", "Progress": progress(0, "Installing")})
 
 
 @dbus.service.method(MAIN_IFACE, in_signature="ss", out_signature="ss")
@@ -145,7 +152,7 @@ def RemoveBundle(self, source):
 
 @dbus.service.method(MOCK_IFACE, in_signature="is", out_signature="")
 def Further(self, percent, step):
-    self.UpdateProperties(MAIN_IFACE, {"Progress": progress(percent, step)})
+    tell(self, {"Progress": progress(percent, step)})
 
 
 @dbus.service.method(MOCK_IFACE, in_signature="s", out_signature="")
@@ -154,13 +161,13 @@ def EndWith(self, error):
     (source, manifest), self.under_way = self.under_way, None
     target = next(name for name, slot in self.slots.items() if slot["state"] != "booted")
     if not error:
-        version, _ = self.bundles[source]
+        version = self.bundles[source][0]
         assert manifest in ("", hash_of(version)), manifest
         self.slots[target].update({"bundle.version": version, "bundle.hash": hash_of(version), "status": "ok", "boot-status": "good"})
         self.primary = target
-    self.UpdateProperties(MAIN_IFACE, {"LastError": str(error), "Progress": progress(100, "Installing done.")})
+    tell(self, {"LastError": str(error), "Progress": progress(100, "Installing done.")})
     self.EmitSignal(MAIN_IFACE, "Completed", "i", [dbus.Int32(1 if error else 0)])
-    self.UpdateProperties(MAIN_IFACE, {"Operation": "idle"})
+    tell(self, {"Operation": "idle"})
 
 
 @dbus.service.method(MOCK_IFACE, in_signature="s", out_signature="")
@@ -169,7 +176,7 @@ def Boot(self, bootname):
     self.under_way = None
     for slot in self.slots.values():
         slot["state"] = "booted" if slot["bootname"] == bootname else "inactive"
-    self.UpdateProperties(MAIN_IFACE, {"BootSlot": str(bootname), "Operation": "idle", "LastError": "", "Progress": progress(0, "")})
+    tell(self, {"BootSlot": str(bootname), "Operation": "idle", "LastError": "", "Progress": progress(0, "")})
 
 
 @dbus.service.method(MOCK_IFACE, in_signature="ss", out_signature="")

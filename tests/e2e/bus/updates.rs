@@ -277,7 +277,10 @@ async fn offered_installed_tried_and_kept() {
     std::fs::remove_file(device.file("update-trial")).unwrap();
     let kept = wait_state(&thoxd, "idle").await;
     assert_eq!(kept["last"]["outcome"], "kept");
-    let said = device.says(&["update", "status"]).await;
+    let host = format!("http://{}", thoxd.address);
+    let said = device
+        .says(&["update", "status", "--host", &host])
+        .await;
     assert!(
         said.contains("The last update: 2 is kept") && said.contains("runs, starts next"),
         "{said}"
