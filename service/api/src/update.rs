@@ -32,7 +32,7 @@ pub enum UpdateOutcome {
     Left,
 }
 
-/// `GET /thox/v1/update`, also line by line with `?follow=true`.
+/// `GET /thox/v1/update`, also line by line with `?follow=true` while one is being installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     /// Always `update`.

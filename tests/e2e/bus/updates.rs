@@ -278,9 +278,7 @@ async fn offered_installed_tried_and_kept() {
     let kept = wait_state(&thoxd, "idle").await;
     assert_eq!(kept["last"]["outcome"], "kept");
     let host = format!("http://{}", thoxd.address);
-    let said = device
-        .says(&["update", "status", "--host", &host])
-        .await;
+    let said = device.says(&["update", "status", "--host", &host]).await;
     assert!(
         said.contains("The last update: 2 is kept") && said.contains("runs, starts next"),
         "{said}"

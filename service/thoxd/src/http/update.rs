@@ -19,7 +19,7 @@ use futures_util::{Stream, stream};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use std::time::Duration;
-use thox_api::{ApiError, ErrorKind, InstallUpdate, OfferUpdate, Update};
+use thox_api::{ApiError, ErrorKind, InstallUpdate, OfferUpdate, Update, UpdateState};
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -120,17 +120,32 @@ fn unreadable(error: &QueryRejection, takes: &str) -> ApiError {
     ApiError::new(ErrorKind::InvalidRequest, message)
 }
 
-/// The update as it goes on, without end.
+/// The update as it goes on, for as long as one is being installed.
 fn events(changes: watch::Receiver<Update>) -> impl Stream<Item = Bytes> + Send {
-    stream::unfold((changes, true), |(mut changes, is_first)| async move {
-        if !is_first {
+    struct Following {
+        changes: watch::Receiver<Update>,
+        is_first: bool,
+        is_over: bool,
+    }
+    let start = Following {
+        changes,
+        is_first: true,
+        is_over: false,
+    };
+    stream::unfold(start, |mut following| async {
+        if following.is_over {
+            return None;
+        }
+        if !following.is_first {
             sleep(BETWEEN_EVENTS).await;
             // The updater lasts as long as the process.
-            if let Ok(Err(_)) = timeout(LONGEST_SILENCE, changes.changed()).await {
+            if let Ok(Err(_)) = timeout(LONGEST_SILENCE, following.changes.changed()).await {
                 return None;
             }
         }
-        let now = changes.borrow_and_update().clone();
-        Some((line(&now), (changes, false)))
+        let now = following.changes.borrow_and_update().clone();
+        following.is_first = false;
+        following.is_over = now.state != UpdateState::Installing;
+        Some((line(&now), following))
     })
 }
