@@ -32,6 +32,7 @@ INSTALLED: list[tuple[str, str, int]] = [
     ("config/dbus/ai.thox.Thoxd1.conf", "usr/share/dbus-1/system.d/", 0o644),
     ("config/dbus/ai.thox.Thoxd1.service", "usr/share/dbus-1/system-services/", 0o644),
     ("config/dbus/ai.thox.Thoxd1.xml", "usr/share/dbus-1/interfaces/", 0o644),
+    ("config/dbus/de.pengutronix.rauc.thox.conf", "etc/dbus-1/system.d/", 0o644),
     ("config/polkit/ai.thox.Thoxd1.policy", "usr/share/polkit-1/actions/", 0o644),
     ("config/polkit/50-thox.rules", "usr/share/polkit-1/rules.d/", 0o644),
     ("config/libexec/*", "usr/lib/thox/libexec/", 0o755),

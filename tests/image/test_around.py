@@ -26,26 +26,36 @@ class Usb(Stage):
         self.double("blkid", "echo vfat")
         # It shows what is on the stick.
         self.double("mount", f"cp -r {self.folder}/stick/. {self.place}/")
-        self.double("rauc", """case $4 in */good.raucb) echo "RAUC_MF_VERSION='1.4.0'"; echo "RAUC_MF_COMPATIBLE='thox-p3768'" ;; *) exit 1 ;; esac""")
+        self.double("thox", """case $3 in
+            */good.raucb) echo "Version 1.4.0 is offered; thox update install installs it." ;;
+            *.raucb) echo "error: RAUC does not take the bundle: signature verification failed" >&2; exit 1 ;;
+        esac""")
         (self.folder / "stick").mkdir()
 
     def plug(self, word: str = "start"):
         return self.run_script("config/libexec/thox-usb-update", word, "/dev/sda1", THOX_USB=self.folder / "usb")
 
-    def test_bundles_are_told_and_not_installed(self) -> None:
+    def test_bundles_are_offered_and_not_installed(self) -> None:
         for name in ("good", "foreign"):
             (self.folder / "stick" / f"{name}.raucb").write_text("x")
         said = self.assert_ok(self.plug())
-        self.assertIn("version 1.4.0 for thox-p3768", said)
-        self.assertIn(f"rauc install {self.place}/good.raucb", said)
-        self.assertIn("foreign.raucb on the USB stick is not signed", said)
-        self.assertFalse([call for call in self.calls() if call.startswith("rauc install")])
+        self.assertIn("Version 1.4.0 is offered", said)
+        self.assertIn(f"thox update offer {self.place}/good.raucb", self.calls())
+        self.assertIn("foreign.raucb on the USB stick is not offered: error: RAUC does not take", said)
+        self.assertFalse([call for call in self.calls() if "install" in call])
         options = next(call for call in self.calls() if call.startswith("mount "))
         self.assertIn("ro,nosuid,nodev,noexec", options)
         for file in self.place.iterdir():
             file.unlink()
         self.assert_ok(self.plug("stop"))
+        self.assertIn(f"thox update withdraw {self.place}", self.calls())
         self.assertIn(f"umount -- {self.place}", self.calls())
+        self.assertFalse(self.place.exists())
+
+    def test_a_stick_goes_while_thoxd_is_away(self) -> None:
+        self.assert_ok(self.plug())
+        self.double("thox", "exit 3")
+        self.assert_ok(self.plug("stop"))
         self.assertFalse(self.place.exists())
 
     def test_other_sticks(self) -> None:

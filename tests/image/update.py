@@ -1,6 +1,6 @@
 """A real RAUC takes real bundles on a real dm-verity, with the image's system.conf, its backend for nvbootctrl and its
 post-install handler: in a small virtual machine, since a container has no device-mapper. Its root is a folder of programs
-in memory; its disks are the two slots and the data partition, by their labels.
+in memory; its disks are the two slots and the data partition, by their labels. One bundle goes through thoxd.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import layout
 from board import Board
-from device import authority, base, booted
+from device import BINARIES, authority, base, booted
 
 MODULES = ["virtio_pci", "virtio_blk", "ext4", "squashfs", "loop", "dm_mod", "dm_verity"]
 PROGRAMS = (
@@ -54,12 +54,27 @@ install() {
     echo "=installed $1 status=$? primary=$(cat $BOARD/active) A=$(marker APP) B=$(marker APP_b 2>/dev/null)"
     sed 's/^/  /' /run/said
 }
+thoxd_begins() {
+    thoxd --set state_dir=/data/thox --set mdns.enabled=false --set dbus.enabled=true --set engines.ollama.enabled=false \
+        --set engines.starter.enabled=false >>/run/thoxd.log 2>&1 &
+    thoxd=$!
+    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do thox update why >/run/why 2>&1 && break; sleep 1; done
+    # What it says until it has asked RAUC.
+    for try in 1 2 3 4 5 6 7 8 9 10; do thox update install 2>&1 | grep -q 'cannot be updated' || break; sleep 1; done
+}
 cat /proc/devices | grep device-mapper
 state before
 for bundle in foreign plain other-board corrupt; do install $bundle; done
 state half-written
 [ -e /data/system/update-trial ] && echo "=trial early"
-install good
+thoxd_begins
+thox update install /data/bundles/foreign.raucb >/run/said 2>&1
+echo "=thoxd foreign status=$? $(sed -n 1p /run/said)"
+thox --json update install /data/bundles/good.raucb >/run/said 2>&1
+echo "=thoxd good status=$? primary=$(cat $BOARD/active) B=$(marker APP_b 2>/dev/null) $(sed -n '$p' /run/said)"
+thox update install /data/bundles/older-slot.raucb >/run/said 2>&1
+echo "=thoxd again status=$? $(sed -n 1p /run/said)"
+kill -KILL "$thoxd"
 echo "=trial $(cat /data/system/update-trial | tr '\n' ' ')"
 state after
 # The firmware boots what was made primary.
@@ -68,13 +83,20 @@ kill -KILL "$service"
 rauc service >/run/rauc2.log 2>&1 &
 for try in 1 2 3 4 5 6 7 8 9 10; do rauc status >/dev/null 2>&1 && break; sleep 1; done
 state booted
+thoxd_begins
+thox update rollback --yes >/run/said 2>&1
+echo "=thoxd tried status=$? $(sed -n 1p /run/said)"
+rm /data/system/update-trial
+sleep 5
+echo "=thoxd kept $(thox --json update why)"
+kill -KILL "$thoxd"
 rauc status mark-good && echo "=verified $(grep -c verify $BOARD/calls)"
 install older-slot
 state back
 rauc status mark-bad booted 2>&1 | sed 's/^/  /'
 state bad
 echo "=end"
-cat /run/rauc.log /run/rauc2.log | sed 's/^/  log: /'
+cat /run/rauc.log /run/rauc2.log /run/thoxd.log | sed 's/^/  log: /'
 sync
 poweroff -f 2>/dev/null || echo o >/proc/sysrq-trigger
 sleep 60
@@ -181,6 +203,16 @@ def memory_root(folder: Path, keys: Path) -> Path:
             (root / place).write_text(file.read_text().replace("@COMPATIBLE@", layout.COMPATIBLE))
             (root / place).chmod(mode)
     shutil.copy(keys / "release.crt", root / "usr/lib/rauc/ca.cert.pem")
+    for name in ("thoxd", "thox"):
+        # Without what a debugger wants: it all lies in memory.
+        subprocess.run(["strip", "-o", root / "usr/bin" / name, BINARIES / name], check=True)
+        said = subprocess.run(["ldd", BINARIES / name], text=True, capture_output=True, check=True).stdout
+        for library in re.findall(r"(\S+\.so\S*) => /", said):
+            file = next((source / "usr/lib").rglob(library), None)
+            assert file, f"{name} needs {library}, which Debian {booted.SUITE} has not"
+            place = root / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file.resolve(), place)
     return root
 
 
@@ -275,7 +307,7 @@ def main() -> int:
     except AssertionError:
         print(said[-12000:], file=sys.stderr)
         raise
-    print(f"ok {time.monotonic() - start:5.1f} s  rauc with the image's backend: four bundles refused, two taken, on a real dm-verity")
+    print(f"ok {time.monotonic() - start:5.1f} s  rauc with the image's backend: four bundles refused, two taken, one by way of thoxd, on a real dm-verity")
     return 0
 
 
@@ -294,8 +326,15 @@ def judge(said: str) -> None:
         assert "status=0" not in told and "primary=0" in told and "A=1.0" in told, told
     assert "RAUC_SLOT_BOOT_STATUS_1='bad'" in line("half-written"), "what was written by half is not to be booted"
     assert "=trial early" not in said
-    told = line("installed good ")
-    assert "status=0" in told and "primary=1" in told and "A=1.0" in told and "B=2.0" in told, told
+    told = line("thoxd foreign ")
+    assert "status=1" in told and "signature" in told, told
+    told = line("thoxd good ")
+    assert "status=0" in told and "primary=1" in told and "B=2.0" in told and '"state":"staged"' in told, told
+    told = line("thoxd again ")
+    assert "status=1" in told and "waits for the device's restart" in told, told
+    told = line("thoxd tried ")
+    assert "status=1" in told and "runs on trial" in told, told
+    assert '"outcome":"kept"' in line("thoxd kept"), line("thoxd kept")
     assert "BOOTNAME=B BASELINE=silent" in line("trial")
     assert "active=1" in line("after")
     assert "='B'" in line("booted"), line("booted")

@@ -4,6 +4,7 @@ DESCRIPTION = "RAUC's back-end for the two slots of a Jetson, the bootloader's c
 THOX_FILES = "\
     config/rauc/nvbootctrl-backend=${nonarch_libdir}/thox/rauc/nvbootctrl-backend;0755 \
     config/rauc/post-install=${nonarch_libdir}/thox/rauc/post-install;0755 \
+    config/dbus/de.pengutronix.rauc.thox.conf=${sysconfdir}/dbus-1/system.d/de.pengutronix.rauc.thox.conf \
     config/libexec/thox-commit=${nonarch_libdir}/thox/libexec/thox-commit;0755 \
     systemd/thox-commit.service=${systemd_system_unitdir}/thox-commit.service \
 "

@@ -23,17 +23,20 @@ pub enum Action {
     Models,
     /// The device restarts.
     Reboot,
+    /// The device's system is updated, or the one before taken again.
+    Update,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Reload,
         Self::Log,
         Self::Restart,
         Self::Engines,
         Self::Models,
         Self::Reboot,
+        Self::Update,
     ];
 
     /// Its name.
@@ -46,6 +49,7 @@ impl Action {
             Self::Engines => "ai.thox.Thoxd1.manage-engines",
             Self::Models => "ai.thox.Thoxd1.manage-models",
             Self::Reboot => "ai.thox.Thoxd1.reboot",
+            Self::Update => "ai.thox.Thoxd1.update",
         }
     }
 }

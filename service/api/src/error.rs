@@ -73,6 +73,12 @@ pub enum ErrorKind {
     EngineTimeout,
     /// The service manager of the machine cannot be asked, or refuses.
     NoServiceManager,
+    /// This machine is not updated by thoxd, or what updates it does not answer.
+    UpdateUnavailable,
+    /// An update cannot be had now: another is under way, none is offered, or it failed here before.
+    UpdateRefused,
+    /// The bundle is not there, not signed for this device, or for another board.
+    BundleRefused,
     /// The client asked for the end of its own request.
     Cancelled,
     /// thoxd is stopping.
@@ -212,6 +218,15 @@ impl ErrorKind {
                 -32000,
                 "NoServiceManager",
             ),
+            Self::UpdateUnavailable => row(
+                503,
+                SERVER,
+                "update_unavailable",
+                -32000,
+                "UpdateUnavailable",
+            ),
+            Self::UpdateRefused => row(409, CLIENT, "update_refused", -32009, "UpdateRefused"),
+            Self::BundleRefused => row(400, CLIENT, "bundle_refused", -32602, "BundleRefused"),
             // 499 is nginx's number for it; none is registered.
             Self::Cancelled => row(499, CLIENT, "cancelled", -32800, "Cancelled"),
             Self::ShuttingDown => row(503, SERVER, "shutting_down", -32000, "ShuttingDown"),

@@ -6,6 +6,7 @@
 //! - [`error`]: every kind of failure with its HTTP status and its names in each protocol.
 //! - [`health`], [`models`], [`router`]: the replies of `/health`, `/v1/models` and `/router/status`.
 //! - [`reset`]: giving the device back as it was new.
+//! - [`update`]: updates of the device's system.
 //! - [`stream`]: the events of the WebSocket `/v1/stream`.
 
 pub mod access;
@@ -19,6 +20,7 @@ pub mod router;
 pub mod running;
 pub mod settings;
 pub mod stream;
+pub mod update;
 
 pub use access::{
     AuthStatus, Claim, ClaimCode, Class, DataCleared, DeviceStatus, KeyDeleted, KeyInfo, KeyList,
@@ -36,3 +38,7 @@ pub use router::{
 pub use running::{LogLevel, LogLine, Restarting};
 pub use settings::{Effect, SetSetting, Setting, SettingList, SettingsReloaded};
 pub use stream::StreamEvent;
+pub use update::{
+    InstallUpdate, OFFERED, OfferUpdate, Update, UpdateEvidence, UpdateLast, UpdateOutcome,
+    UpdateProgress, UpdateSlot, UpdateState,
+};

@@ -12,6 +12,7 @@
 //! - [`browser`]: whether a page that asks is ours.
 //! - [`discovery`]: what a device tells of itself on its network.
 //! - [`admit`]: a bounded queue in front of an engine, fair between clients.
+//! - [`update`]: updates of the device's system, step by step.
 //! - [`nearest`]: the known name that a mistyped one is closest to.
 
 pub mod access;
@@ -28,6 +29,7 @@ pub mod nearest;
 pub mod network;
 pub mod parameters;
 pub mod route;
+pub mod update;
 pub mod world;
 
 pub use capability::{Capabilities, Capability};

@@ -10,7 +10,7 @@ use thox_tests::thoxd::Thoxd;
 const NOBODY: u32 = 65_534;
 
 /// Every method with arguments that are good.
-const METHODS: [(&str, &[&str]); 9] = [
+const METHODS: [(&str, &[&str]); 11] = [
     ("Reload", &[]),
     ("SetLogLevel", &["warn"]),
     ("Restart", &[]),
@@ -20,6 +20,8 @@ const METHODS: [(&str, &[&str]); 9] = [
     ("RestartEngine", &["ollama"]),
     ("LoadModel", &["thox-coder", ""]),
     ("UnloadModel", &["thox-coder", ""]),
+    ("InstallUpdate", &["offered"]),
+    ("RollBackUpdate", &[]),
 ];
 
 /// Writes the settings anew, with lines added.

@@ -175,6 +175,23 @@ impl Bus {
         asked.map(|one| one.as_str().unwrap().to_owned()).collect()
     }
 
+    pub(super) async fn rauc(&mut self) {
+        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/bus/rauc.py");
+        self.peer(&template.display().to_string(), "de.pengutronix.rauc")
+            .await;
+    }
+
+    pub(super) async fn of_rauc(&self, call: &[&str]) -> Value {
+        self.mock("de.pengutronix.rauc", "/", call).await
+    }
+
+    /// What RAUC has been asked for since the last time.
+    pub(super) async fn asked_rauc(&self) -> Vec<String> {
+        let asked = self.of_rauc(&["Asked"]).await;
+        let asked = asked[0].as_array().expect("a list").iter();
+        asked.map(|one| one.as_str().unwrap().to_owned()).collect()
+    }
+
     async fn mock(&self, name: &str, path: &str, call: &[&str]) -> Value {
         let mut all = vec!["call", name, path, "org.freedesktop.DBus.Mock"];
         all.extend(call);

@@ -3,10 +3,12 @@
 //! - [`access`]: what is about who may do what: keys, claiming, trust.
 //! - [`lifetime`]: spans of time.
 //! - [`mcp`]: the device as tools of editors and agents.
+//! - [`update`]: the device's own system.
 
 mod access;
 mod lifetime;
 mod mcp;
+mod update;
 
 use crate::secret::Secret;
 use clap::{Args, Parser, Subcommand};
@@ -19,6 +21,7 @@ pub(crate) use access::{
     ResetArguments, TrustArguments,
 };
 pub(crate) use mcp::{McpArguments, McpClient, McpCommand};
+pub(crate) use update::UpdateCommand;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -128,6 +131,9 @@ pub(crate) enum Command {
     /// What the device has kept of requests
     #[command(subcommand)]
     Data(DataCommand),
+    /// The device's own system: install an update, see how it fares, go back
+    #[command(subcommand)]
+    Update(UpdateCommand),
     /// The last lines of the device's log
     Logs(LogsArguments),
     /// Start the device's thoxd anew, and wait until it answers again

@@ -21,6 +21,7 @@ mod router;
 mod settings;
 mod status;
 mod trust;
+mod update;
 mod which;
 mod words;
 
@@ -88,6 +89,7 @@ async fn carry_out(command: Command, target: &Target, output: Output) -> Result<
             let device = Device::for_changes(target).await?;
             logs::show(&device, &arguments, output, is_json).await
         }
+        Command::Update(command) => update::run(command, target, output).await,
         Command::Restart => {
             let device = Device::for_changes(target).await?;
             restart::run(&device, output, is_json).await

@@ -4,7 +4,7 @@
 //! - [`looking`]: status, models, router, and which device is asked.
 //! - [`chatting`]: prompts, streams, pipes, Ctrl-C, the conversation in a terminal.
 //! - [`configuring`]: the settings files.
-//! - [`managing`]: models that come and go, the log.
+//! - [`managing`]: models that come and go, the log; [`updating`]: the device's system.
 //! - [`device`]: a device that keeps keys; [`keys`], [`claiming`], [`trusting`], [`storing`], [`resetting`]: what is done with them.
 //! - [`pages`]: help, completions, manual pages, mistakes in typing.
 
@@ -37,3 +37,5 @@ mod server;
 mod storing;
 #[cfg(test)]
 mod trusting;
+#[cfg(test)]
+mod updating;

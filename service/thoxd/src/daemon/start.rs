@@ -29,6 +29,7 @@ use crate::{
     settings::{Live, Loaded, Settings, Sources},
     systemd::{Manager, Units, feed},
     tls::CannotServe,
+    updater::Updater,
     world::Worlds,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -111,6 +112,7 @@ pub(super) async fn start(
         log.clone(),
         Arc::clone(&manager),
     );
+    let updater = updater(&settings, &bus, lifetime);
     let ledger = Arc::new(Ledger::default());
     let server = Arc::new(settings.server.clone());
     let registries = settings.downloads.registries.clone();
@@ -124,6 +126,7 @@ pub(super) async fn start(
         settings: live,
         reload: reload.clone(),
         models: Models::new(Arc::clone(&worlds), registries, lifetime.clone()),
+        updater,
         log: log.recent,
         bus,
         lifetime: lifetime.clone(),
@@ -175,6 +178,14 @@ fn bus(settings: &Settings, lifetime: &Lifetime) -> Bus {
     bus
 }
 
+/// Updates of the device's system, with RAUC followed.
+fn updater(settings: &Settings, bus: &Bus, lifetime: &Lifetime) -> Updater {
+    let updater = Updater::new(settings, bus.clone());
+    let followed = updater.clone();
+    lifetime.spawn_restarting("following updates", move || followed.clone().follow());
+    updater
+}
+
 /// The device's names and networks, followed.
 fn lan(settings: &Settings, lifetime: &Lifetime) -> Arc<Lan> {
     let lan = Lan::new(&settings.auth.further_names());
@@ -211,6 +222,7 @@ fn serve_bus(door: &Door, engines: Engines) {
         guard: Arc::clone(&door.guard),
         engines,
         models: door.models.clone(),
+        updater: door.updater.clone(),
         settings: Arc::clone(&door.settings),
         reload: door.reload.clone(),
         lifetime: door.lifetime.clone(),

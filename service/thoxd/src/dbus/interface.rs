@@ -4,12 +4,13 @@ use super::{
     Door,
     call::Call,
     refusal::Refused,
-    view::{Table, View, health},
+    view::{Fields, Table, View, health},
 };
 use crate::{
     reload::{not_reloaded, to_api},
     settings::{Edit, Effect, InvalidKey, Key},
     systemd::{Verb, login1},
+    updater::Source,
 };
 use arc_swap::ArcSwap;
 use std::{sync::Arc, time::Duration};
@@ -47,6 +48,9 @@ impl Thoxd1 {
         }
         if now.models != before.models {
             self.models_changed(to).await?;
+        }
+        if now.update != before.update {
+            self.update_changed(to).await?;
         }
         Ok(())
     }
@@ -96,6 +100,14 @@ impl Thoxd1 {
     #[zbus(property)]
     fn models(&self) -> Table {
         self.shown.load().models()
+    }
+
+    /// Updates of the device's system: Available, State (idle, offered, installing, staged, trial), and where there is
+    /// one Note, Version, Percent, Step, RunningSlot, RunningVersion, NextSlot, LastOutcome (kept, rolled_back,
+    /// not_installed, left), LastVersion.
+    #[zbus(property)]
+    fn update(&self) -> Fields {
+        self.shown.load().update()
     }
 
     /// Reads the settings again, all or nothing. Gives the keys that count now and those that wait for a restart.
@@ -170,6 +182,33 @@ impl Thoxd1 {
         let work = login1::reboot(&self.door.bus);
         self.call(header, connection)
             .run(Action::Reboot, work)
+            .await
+    }
+
+    /// Begins to install an update: offered, the http or https URL of a bundle, or the path of one. The property Update
+    /// tells how far it is; it starts with the device's next restart.
+    async fn install_update(
+        &self,
+        source: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refused> {
+        let updater = &self.door.updater;
+        let work = async { updater.install(Source::parse(&source)?).await.map(drop) };
+        self.call(header, connection)
+            .run(Action::Update, work)
+            .await
+    }
+
+    /// Makes the other slot's system the next one, where it is good, and restarts the device.
+    async fn roll_back_update(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refused> {
+        let work = async { self.door.updater.roll_back().await.map(drop) };
+        self.call(header, connection)
+            .run(Action::Update, work)
             .await
     }
 

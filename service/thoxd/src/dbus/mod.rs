@@ -18,6 +18,7 @@ use crate::{
     models::Models,
     reload::Reload,
     settings::Live,
+    updater::Updater,
     world::Worlds,
 };
 use arc_swap::ArcSwap;
@@ -44,6 +45,8 @@ pub struct Door {
     pub engines: Engines,
     /// What is done to models.
     pub models: Models,
+    /// Updates of the device's system.
+    pub updater: Updater,
     /// The settings.
     pub settings: Arc<Live>,
     /// Reads them again.
@@ -137,11 +140,13 @@ async fn follow(door: &Door, connection: &Connection, shown: &ArcSwap<View>) -> 
         .interface::<_, Thoxd1>(PATH)
         .await?;
     let (mut worlds, mut lan) = (door.worlds.changes(), door.guard.lan.changes());
+    let mut update = door.updater.changes();
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         worlds.borrow_and_update();
         lan.borrow_and_update();
+        update.borrow_and_update();
         let view = View::of(door);
         let before = shown.swap(Arc::new(view));
         object
@@ -152,6 +157,7 @@ async fn follow(door: &Door, connection: &Connection, shown: &ArcSwap<View>) -> 
         tokio::select! {
             changed = worlds.changed() => if changed.is_err() { return Ok(()) },
             changed = lan.changed() => if changed.is_err() { return Ok(()) },
+            changed = update.changed() => if changed.is_err() { return Ok(()) },
             _ = ticks.tick() => {}
         }
         sleep(SETTLE).await;

@@ -2,7 +2,9 @@
 
 use super::Door;
 use std::collections::BTreeMap;
-use thox_api::{BackendHealth, BackendState, ModelObject, OverallStatus};
+use thox_api::{
+    BackendHealth, BackendState, ModelObject, OverallStatus, Update, UpdateOutcome, UpdateState,
+};
 use zbus::{OwnedVariant, Variant};
 
 /// Everything that changes.
@@ -13,6 +15,7 @@ pub(super) struct View {
     pub(super) notes: Vec<String>,
     pub(super) engines: Vec<BackendHealth>,
     pub(super) models: Vec<ModelObject>,
+    pub(super) update: Update,
 }
 
 /// Things by their names, each with what is known of it.
@@ -28,6 +31,7 @@ impl View {
             notes: health.notes,
             engines: health.backends,
             models: door.worlds.models().data,
+            update: door.updater.now(),
         }
     }
 
@@ -53,6 +57,46 @@ impl View {
         self.engines.iter().map(row).collect()
     }
 
+    pub(super) fn update(&self) -> Fields {
+        let Update {
+            available,
+            note,
+            state,
+            version,
+            progress,
+            slots,
+            last,
+            object: _,
+        } = &self.update;
+        let running = slots.iter().find(|slot| slot.running);
+        let next = slots.iter().find(|slot| slot.next);
+        let row = Row::default()
+            .with("Available", *available)
+            .with("State", update_state(*state))
+            .with_some("Note", note.as_deref())
+            .with_some("Version", version.as_deref())
+            .with_some(
+                "Percent",
+                progress.as_ref().map(|so_far| u32::from(so_far.percent)),
+            )
+            .with_some("Step", progress.as_ref().map(|so_far| so_far.step.as_str()))
+            .with_some("RunningSlot", running.map(|slot| slot.name.as_str()))
+            .with_some(
+                "RunningVersion",
+                running.and_then(|slot| slot.version.as_deref()),
+            )
+            .with_some("NextSlot", next.map(|slot| slot.name.as_str()))
+            .with_some(
+                "LastOutcome",
+                last.as_ref().map(|last| update_outcome(last.outcome)),
+            )
+            .with_some(
+                "LastVersion",
+                last.as_ref().map(|last| last.version.as_str()),
+            );
+        row.0
+    }
+
     pub(super) fn models(&self) -> Table {
         let row = |model: &ModelObject| {
             let row = Row::default()
@@ -69,8 +113,11 @@ impl View {
     }
 }
 
+/// One thing, with what is known of it.
+pub(super) type Fields = BTreeMap<String, OwnedVariant>;
+
 #[derive(Default)]
-struct Row(BTreeMap<String, OwnedVariant>);
+struct Row(Fields);
 
 impl Row {
     fn with<'v>(mut self, name: &str, value: impl Into<Variant<'v>>) -> Self {
@@ -104,5 +151,24 @@ fn state(state: BackendState) -> &'static str {
         BackendState::Unknown => "unknown",
         BackendState::Resting => "resting",
         BackendState::Down => "down",
+    }
+}
+
+fn update_state(state: UpdateState) -> &'static str {
+    match state {
+        UpdateState::Idle => "idle",
+        UpdateState::Offered => "offered",
+        UpdateState::Installing => "installing",
+        UpdateState::Staged => "staged",
+        UpdateState::Trial => "trial",
+    }
+}
+
+fn update_outcome(outcome: UpdateOutcome) -> &'static str {
+    match outcome {
+        UpdateOutcome::Kept => "kept",
+        UpdateOutcome::RolledBack => "rolled_back",
+        UpdateOutcome::NotInstalled => "not_installed",
+        UpdateOutcome::Left => "left",
     }
 }

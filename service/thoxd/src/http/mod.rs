@@ -4,7 +4,8 @@
 //! - [`inference`]: chat, completions, embeddings; [`body`]: how a reply leaves.
 //! - [`device`]: health, models, router, metrics, the API's own description.
 //! - [`access`]: keys, authentication; [`claim`]: claiming and factory reset; [`models`]: downloads, load, unload,
-//!   delete; [`settings`]; [`running`]: the log and the restart.
+//!   delete; [`settings`]; [`running`]: the log and the restart; [`update`]: updates of
+//!   the device's system.
 //! - `document`: the JSON that these take; `lines`: replies that come line by line.
 //! - [`error`]: errors as replies; [`page`]: what browsers are told.
 //! - [`entrance`]: the accept loop; [`listener`]: connections by TCP; [`control`]: by a Unix socket.
@@ -32,6 +33,7 @@ pub mod routes;
 pub mod running;
 pub mod settings;
 pub mod socket;
+pub mod update;
 pub mod watch;
 mod ways;
 

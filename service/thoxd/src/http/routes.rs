@@ -1,6 +1,6 @@
 //! Paths and handlers, each with what it is for.
 
-use super::{access, claim, device, gate::Routes, inference, models, running, settings};
+use super::{access, claim, device, gate::Routes, inference, models, running, settings, update};
 use crate::{
     bus::Bus,
     gateway::Gateway,
@@ -11,6 +11,7 @@ use crate::{
     reload::Reload,
     settings::{Live, Server},
     tls::Tls,
+    updater::Updater,
 };
 use axum::routing::MethodFilter;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -42,6 +43,8 @@ pub struct Door {
     pub reload: Reload,
     /// What is done to models.
     pub models: Models,
+    /// Updates of the device's system.
+    pub updater: Updater,
     /// The last lines of the log.
     pub log: Recent,
     /// The machine's message bus.
@@ -163,6 +166,22 @@ pub fn routes(door: Door) -> Routes<()> {
             "/thox/v1/settings/reload",
             settings::reload,
         )
+        .route(Inference, GET, "/thox/v1/update", update::update)
+        .route(Administration, GET, "/thox/v1/update/why", update::why)
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/update/install",
+            update::install,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/update/rollback",
+            update::rollback,
+        )
+        .route(Device, PUT, "/thox/v1/update/offer", update::offer)
+        .route(Device, DELETE, "/thox/v1/update/offer", update::withdraw)
         .route(Administration, GET, "/thox/v1/logs", running::logs)
         .route(Administration, POST, "/thox/v1/restart", running::restart)
         .with_state(Arc::new(door))

@@ -3,7 +3,7 @@
 use super::{
     shape::{
         Audit, Auth, Circuit, Dbus, Downloads, Engine, HostLabel, Limits, Log, Mcp, Mdns, Model,
-        Router, Server, Settings, SocketFile, Tls,
+        Router, Server, Settings, SocketFile, Tls, Update,
     },
     table::Table,
     units::Bytes,
@@ -64,6 +64,9 @@ impl Settings {
             dbus: table.table("dbus", |table| Dbus {
                 enabled: table.read("enabled", folders.is_on_bus),
                 address: table.read_optional("address"),
+            }),
+            update: table.table("update", |table| Update {
+                folder: table.read("folder", PathBuf::from("/data/system")),
             }),
             log: table.table("log", Log::read),
             state_dir: table.read("state_dir", folders.state),

@@ -267,6 +267,7 @@ fn names_a_file(key: &Key) -> bool {
         ["state_dir"]
             | ["server", "control_socket"]
             | ["tls", "certificate" | "key"]
+            | ["update", "folder"]
             | ["engines", _, "api_key_file"]
     )
 }
@@ -394,6 +395,7 @@ mod tests {
                 "state_dir",
                 "tls.certificate",
                 "tls.key",
+                "update.folder",
             ]
         );
     }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub mdns: Mdns,
     /// The message bus of the machine.
     pub dbus: Dbus,
+    /// Updates of the device's system.
+    pub update: Update,
     /// What is logged.
     pub log: Log,
     /// Folder of what has to survive a restart.
@@ -215,6 +217,13 @@ pub struct Dbus {
     pub enabled: bool,
     /// Another bus than the system's.
     pub address: Option<BusAddress>,
+}
+
+/// Updates of the device's system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// Folder in which the system notes how an update fares.
+    pub folder: PathBuf,
 }
 
 /// The address of a message bus, as the D-Bus specification writes it.

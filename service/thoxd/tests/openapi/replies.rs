@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use thox_api::{
     ApiError, AuthStatus, BackendHealth, BackendState, CircuitState, Claim, ClaimCode, Class,
     DataCleared, DecisionRecord, DeviceStatus, Download, DownloadList, DownloadState, Effect,
-    ErrorKind, Explanation, Health, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine, MakeKey,
-    ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OverallStatus, Reset,
-    ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus,
-    Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded, StreamEvent, TlsStatus,
-    UnitHealth,
+    ErrorKind, Explanation, Health, InstallUpdate, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine,
+    MakeKey, ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OfferUpdate,
+    OverallStatus, Reset, ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel,
+    RouterRules, RouterStatus, Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded,
+    StreamEvent, TlsStatus, UnitHealth, Update, UpdateEvidence, UpdateLast, UpdateOutcome,
+    UpdateProgress, UpdateSlot, UpdateState,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -439,4 +440,51 @@ fn settings_the_log_and_the_restart() {
             drain_seconds: 1,
         },
     );
+}
+
+#[test]
+fn updates_are_described() {
+    let last = UpdateLast {
+        outcome: UpdateOutcome::Left,
+        version: text(),
+        at: 1,
+    };
+    let progress = UpdateProgress {
+        percent: 1,
+        step: text(),
+    };
+    let slot = UpdateSlot {
+        name: text(),
+        version: None,
+        running: true,
+        next: true,
+        good: None,
+    };
+    always("UpdateLast", &last);
+    always("UpdateProgress", &progress);
+    always("UpdateSlot", &slot);
+    always(
+        "Update",
+        &Update {
+            object: text(),
+            available: true,
+            note: None,
+            state: UpdateState::Idle,
+            version: None,
+            progress: Some(progress),
+            slots: vec![slot],
+            last: Some(last.clone()),
+        },
+    );
+    always(
+        "UpdateEvidence",
+        &UpdateEvidence {
+            object: text(),
+            last: Some(last),
+            reason: None,
+            evidence: None,
+        },
+    );
+    always("InstallUpdate", &InstallUpdate { source: text() });
+    always("OfferUpdate", &OfferUpdate { path: text() });
 }

@@ -23,6 +23,7 @@ use thoxd::{
     reload::Reload,
     settings::{self, Live, Settings, Sources},
     systemd::{Manager, Units},
+    updater::Updater,
     world::Worlds,
 };
 
@@ -67,6 +68,7 @@ fn service() -> (Routes<()>, TempDir) {
             settings.downloads.registries.clone(),
             lifetime.clone(),
         ),
+        updater: Updater::new(&settings, Bus::default()),
         settings: live,
         log: log.recent,
         bus: Bus::default(),

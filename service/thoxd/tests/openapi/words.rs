@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, iter::successors};
 use thox_api::{
     BackendState, CircuitState, DownloadState, Effect, LogLevel, ModelAction, OverallStatus,
+    UpdateOutcome, UpdateState,
 };
 use thox_policy::{Capability, Endpoint, EngineKind, Reason};
 use thoxd::observe::metrics::Outcome;
@@ -160,5 +161,31 @@ fn downloads_settings_and_the_log() {
     assert_eq!(
         described(&document, "LogLine", "/properties/level/enum"),
         words(LogLevel::ALL.into_iter(), LogLevel::as_str)
+    );
+}
+
+#[test]
+fn updates() {
+    let document = document();
+    let state = all(UpdateState::Idle, |state| match state {
+        UpdateState::Idle => Some(UpdateState::Offered),
+        UpdateState::Offered => Some(UpdateState::Installing),
+        UpdateState::Installing => Some(UpdateState::Staged),
+        UpdateState::Staged => Some(UpdateState::Trial),
+        UpdateState::Trial => None,
+    });
+    assert_eq!(
+        described(&document, "Update", "/properties/state/enum"),
+        json_words(state)
+    );
+    let outcome = all(UpdateOutcome::Kept, |outcome| match outcome {
+        UpdateOutcome::Kept => Some(UpdateOutcome::RolledBack),
+        UpdateOutcome::RolledBack => Some(UpdateOutcome::NotInstalled),
+        UpdateOutcome::NotInstalled => Some(UpdateOutcome::Left),
+        UpdateOutcome::Left => None,
+    });
+    assert_eq!(
+        described(&document, "UpdateLast", "/properties/outcome/enum"),
+        json_words(outcome)
     );
 }
