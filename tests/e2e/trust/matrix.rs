@@ -45,6 +45,8 @@ fn is_administration(path: &str) -> bool {
         "/thox/v1/settings",
         "/thox/v1/logs",
         "/thox/v1/restart",
+        "/thox/v1/engines",
+        "/thox/v1/reboot",
     ]
     .iter()
     .any(|start| path.starts_with(start))

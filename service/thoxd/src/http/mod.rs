@@ -4,8 +4,8 @@
 //! - [`inference`]: chat, completions, embeddings; [`body`]: how a reply leaves.
 //! - [`device`]: health, models, router, metrics, the API's own description.
 //! - [`access`]: keys, authentication; [`claim`]: claiming and factory reset; [`models`]: downloads, load, unload,
-//!   delete; [`settings`]; [`running`]: the log and the restart.
-//! - `document`: the JSON that these take; `lines`: replies that come line by line.
+//!   delete; [`engines`]: start, stop, restart; [`settings`]; [`running`]: the log and the restarts.
+//! - `document`: the JSON that these take; `confirm`: that this device is meant; `lines`: replies that come line by line.
 //! - [`error`]: errors as replies; [`page`]: what browsers are told.
 //! - [`entrance`]: the accept loop; [`listener`]: connections by TCP; [`control`]: by a Unix socket.
 //! - [`connection`]: one connection from its first byte to its last.
@@ -15,10 +15,12 @@
 pub mod access;
 pub mod body;
 pub mod claim;
+mod confirm;
 pub mod connection;
 pub mod control;
 pub mod device;
 mod document;
+pub mod engines;
 pub mod entrance;
 pub mod error;
 pub mod front;

@@ -1,8 +1,9 @@
 //! Paths and handlers, each with what it is for.
 
-use super::{access, claim, device, gate::Routes, inference, models, running, settings};
+use super::{access, claim, device, engines, gate::Routes, inference, models, running, settings};
 use crate::{
     bus::Bus,
+    engines::Engines,
     gateway::Gateway,
     guard::Guard,
     lifetime::Lifetime,
@@ -42,6 +43,8 @@ pub struct Door {
     pub reload: Reload,
     /// What is done to models.
     pub models: Models,
+    /// What is done to the engines' units.
+    pub engines: Engines,
     /// The last lines of the log.
     pub log: Recent,
     /// The machine's message bus.
@@ -138,6 +141,24 @@ pub fn routes(door: Door) -> Routes<()> {
             "/thox/v1/models/delete",
             models::delete,
         )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/engines/{name}/start",
+            engines::start,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/engines/{name}/stop",
+            engines::stop,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/engines/{name}/restart",
+            engines::restart,
+        )
         .route(Administration, GET, "/thox/v1/settings", settings::list)
         .route(
             Administration,
@@ -165,5 +186,6 @@ pub fn routes(door: Door) -> Routes<()> {
         )
         .route(Administration, GET, "/thox/v1/logs", running::logs)
         .route(Administration, POST, "/thox/v1/restart", running::restart)
+        .route(Administration, POST, "/thox/v1/reboot", running::reboot)
         .with_state(Arc::new(door))
 }

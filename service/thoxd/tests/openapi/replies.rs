@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use thox_api::{
     ApiError, AuthStatus, BackendHealth, BackendState, CircuitState, Claim, ClaimCode, Class,
     DataCleared, DecisionRecord, DeviceStatus, Download, DownloadList, DownloadState, Effect,
-    ErrorKind, Explanation, Health, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine, MakeKey,
-    ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OverallStatus, Reset,
-    ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus,
-    Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded, StreamEvent, TlsStatus,
-    UnitHealth,
+    EngineChanged, ErrorKind, Explanation, Health, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine,
+    MakeKey, ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OverallStatus,
+    Reboot, Rebooting, Reset, ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel,
+    RouterRules, RouterStatus, Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded,
+    StreamEvent, TlsStatus, UnitHealth,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -394,7 +394,7 @@ fn models_that_come_and_go() {
 }
 
 #[test]
-fn settings_the_log_and_the_restart() {
+fn settings_the_log_the_restarts_and_engines() {
     let setting = Setting {
         key: text(),
         value: Value::Null,
@@ -437,6 +437,23 @@ fn settings_the_log_and_the_restart() {
             object: text(),
             instance: text(),
             drain_seconds: 1,
+        },
+    );
+    always(
+        "Rebooting",
+        &Rebooting {
+            object: text(),
+            name: text(),
+            instance: text(),
+        },
+    );
+    always("Reboot", &Reboot { confirm: text() });
+    always(
+        "EngineChanged",
+        &EngineChanged {
+            object: text(),
+            engine: text(),
+            unit: UnitHealth::default(),
         },
     );
 }
