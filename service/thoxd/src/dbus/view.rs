@@ -2,7 +2,7 @@
 
 use super::Door;
 use std::collections::BTreeMap;
-use thox_api::{BackendHealth, BackendState, ModelObject, OverallStatus};
+use thox_api::{BackendHealth, BackendState, Download, ModelObject, OverallStatus};
 use zbus::{OwnedVariant, Variant};
 
 /// Everything that changes.
@@ -67,6 +67,26 @@ impl View {
         };
         self.models.iter().map(row).collect()
     }
+}
+
+/// Downloads, as they are now.
+pub(super) fn downloads(list: &[Download]) -> Table {
+    let row = |download: &Download| {
+        let error = download.error.as_ref();
+        let row = Row::default()
+            .with("Model", download.model.as_str())
+            .with("Engine", download.engine.as_str())
+            .with("State", download.state.as_str())
+            .with("Status", download.status.as_str())
+            .with("Bytes", download.bytes)
+            .with("Created", download.created)
+            .with_some("Total", download.total)
+            .with_some("BytesPerSecond", download.bytes_per_second)
+            .with_some("Finished", download.finished)
+            .with_some("Error", error.map(|error| error.message.as_str()));
+        (download.id.clone(), row.0)
+    };
+    list.iter().map(row).collect()
 }
 
 #[derive(Default)]
