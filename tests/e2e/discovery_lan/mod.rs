@@ -132,6 +132,18 @@ fn the_command_line_lists_the_devices_and_takes_the_only_one() {
     assert!(told.contains(&expected), "{told}");
     let status: serde_json::Value = serde_json::from_slice(&only.stdout).unwrap();
     assert_eq!(status["name"], "thox.local");
+    // No resolver of this namespace knows names of the network: `thox` asks for them itself.
+    let by_name = lan.thox(&["--host", "thox.local", "--json", "status"]);
+    let told = String::from_utf8_lossy(&by_name.stderr);
+    let status: serde_json::Value = serde_json::from_slice(&by_name.stdout).expect(&told);
+    assert_eq!(status["name"], "thox.local");
+    let nobody = lan.thox(&["--host", "no-such.local", "status"]);
+    let told = String::from_utf8_lossy(&nobody.stderr);
+    assert_eq!(nobody.status.code(), Some(3), "{told}");
+    assert!(
+        told.contains("cannot reach http://no-such.local:8080"),
+        "{told}"
+    );
     // Whoever is on the network can tell that he is a device.
     let with_key = lan.thox(&["--host", "auto", "--api-key", "sk-x", "status"]);
     let told = String::from_utf8_lossy(&with_key.stderr);
