@@ -31,6 +31,8 @@ pub enum ErrorKind {
     KeyNotFound,
     /// There is no download of that id.
     DownloadNotFound,
+    /// There is no engine of that name.
+    EngineNotFound,
     /// There is no setting of that key.
     SettingNotFound,
     /// The registry of a model is not on the list `downloads.registries`.
@@ -155,6 +157,7 @@ impl ErrorKind {
                 -32602,
                 "DownloadNotFound",
             ),
+            Self::EngineNotFound => row(404, CLIENT, "engine_not_found", -32602, "EngineNotFound"),
             Self::SettingNotFound => {
                 row(404, CLIENT, "setting_not_found", -32602, "SettingNotFound")
             }

@@ -2,7 +2,7 @@
 //!
 //! - [`access`]: authentication, keys, claiming, the device itself.
 //! - [`dbus`]: the names of the D-Bus service.
-//! - [`downloads`]: models that come and go; [`settings`]; [`running`]: the log and the restart.
+//! - [`downloads`]: models that come and go; [`settings`]; [`running`]: the log and the restarts.
 //! - [`error`]: every kind of failure with its HTTP status and its names in each protocol.
 //! - [`health`], [`models`], [`router`]: the replies of `/health`, `/v1/models` and `/router/status`.
 //! - [`reset`]: giving the device back as it was new.
@@ -35,7 +35,7 @@ pub use router::{
     CircuitState, DecisionRecord, Explanation, RouteChoice, RouterBackend, RouterModel,
     RouterRules, RouterStatus,
 };
-pub use running::{LogLevel, LogLine, Restarting};
+pub use running::{LogLevel, LogLine, Reboot, Rebooting, Restarting};
 pub use settings::{Effect, SetSetting, Setting, SettingList, SettingsReloaded};
 pub use stream::StreamEvent;
 pub use update::{

@@ -1,4 +1,4 @@
-//! The running daemon: its log and its restart; `/thox/v1/logs`, `/thox/v1/restart`.
+//! The running daemon and its device: the log, their restarts; `/thox/v1/logs`, `/thox/v1/restart`, `/thox/v1/reboot`.
 
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -43,6 +43,25 @@ pub struct Restarting {
     pub instance: String,
     /// Seconds that requests under way are given to end.
     pub drain_seconds: u64,
+}
+
+/// `POST /thox/v1/reboot`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reboot {
+    /// The name of the device that is meant, so that no other is restarted by mistake.
+    pub confirm: String,
+}
+
+/// The reply: the service manager has taken it on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebooting {
+    /// Always `reboot`.
+    pub object: String,
+    /// The device's name.
+    pub name: String,
+    /// The run of thoxd that ends; `/thox/v1/status` tells another one when the device is back.
+    pub instance: String,
 }
 
 impl LogLevel {

@@ -10,7 +10,7 @@ use thox_tests::thoxd::Thoxd;
 const NOBODY: u32 = 65_534;
 
 /// Every method with arguments that are good.
-const METHODS: [(&str, &[&str]); 11] = [
+const METHODS: [(&str, &[&str]); 13] = [
     ("Reload", &[]),
     ("SetLogLevel", &["warn"]),
     ("Restart", &[]),
@@ -22,6 +22,8 @@ const METHODS: [(&str, &[&str]); 11] = [
     ("UnloadModel", &["thox-coder", ""]),
     ("InstallUpdate", &["offered"]),
     ("RollBackUpdate", &[]),
+    ("PullModel", &["llama3.2:3b", ""]),
+    ("CancelDownload", &["dl_0"]),
 ];
 
 /// Writes the settings anew, with lines added.
@@ -115,6 +117,7 @@ async fn nobody_changes_anything_without_polkits_yes() {
         "systemd was not asked for anything"
     );
     assert!(engine.journal().generations().is_empty(), "nor the engine");
+    assert!(engine.journal().to("/api/pull").is_empty());
     let after = std::fs::read_to_string(thoxd.process.folder().join("config.toml")).unwrap();
     assert_eq!(level, after);
     // Looking is everybody's.

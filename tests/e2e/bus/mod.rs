@@ -3,11 +3,14 @@
 //!
 //! - `stage`: the bus and who is on it.
 //! - `properties`: what is shown, and that every change is told; `methods`: what can be asked for, and by whom.
-//! - `units`: the engines' units; `updates`: the device's system, with RAUC; `comes_and_goes`: no bus, another one, a name that is taken.
+//! - `units`: the engines' units; `doors`: the same over HTTP and by `thox`; `downloads`: models that are fetched.
+//! - `updates`: the device's system, with RAUC; `comes_and_goes`: no bus, another one, a name that is taken.
 
 mod comes_and_goes;
+mod doors;
+mod downloads;
 mod methods;
 mod properties;
-mod stage;
+pub(crate) mod stage;
 mod units;
 mod updates;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-pub(super) const NAME: &str = "ai.thox.Thoxd1";
+pub(crate) const NAME: &str = "ai.thox.Thoxd1";
 pub(super) const PATH: &str = "/ai/thox/Thoxd1";
 pub(super) const UNIT: &str = "ollama.service";
 
@@ -21,14 +21,14 @@ pub(super) const UNIT: &str = "ollama.service";
 const PYTHON: &str = "/usr/bin/python3";
 
 /// A bus; it ends when this is dropped, and so do the peers.
-pub(super) struct Bus {
+pub(crate) struct Bus {
     folder: TempDir,
     daemon: Option<Child>,
     peers: Vec<Child>,
 }
 
 /// Whether everything is there that these tests take; says so where it is not.
-pub(super) fn can_be_tested() -> bool {
+pub(crate) fn can_be_tested() -> bool {
     let has = |program: &str, arguments: &[&str]| {
         let ran = std::process::Command::new(program)
             .args(arguments)
@@ -53,7 +53,7 @@ pub(super) fn can_be_tested() -> bool {
 
 impl Bus {
     /// A folder for one that does not run yet.
-    pub(super) fn down() -> Self {
+    pub(crate) fn down() -> Self {
         let folder = TempDir::new().expect("a folder");
         // Other users are clients too.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -99,11 +99,11 @@ impl Bus {
         self.folder.path().join("bus")
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("unix:path={}", self.socket().display())
     }
 
-    pub(super) async fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         let daemon = Command::new("dbus-daemon")
             .arg(format!(
                 "--config-file={}",
@@ -192,6 +192,14 @@ impl Bus {
         asked.map(|one| one.as_str().unwrap().to_owned()).collect()
     }
 
+    /// How often login1 was asked to restart the machine.
+    pub(super) async fn reboots(&self) -> usize {
+        let call = ["GetMethodCalls", "s", "Reboot"];
+        let login1 = "org.freedesktop.login1";
+        let calls = self.mock(login1, "/org/freedesktop/login1", &call).await;
+        calls[0].as_array().expect("a list").len()
+    }
+
     async fn mock(&self, name: &str, path: &str, call: &[&str]) -> Value {
         let mut all = vec!["call", name, path, "org.freedesktop.DBus.Mock"];
         all.extend(call);
@@ -218,7 +226,7 @@ impl Bus {
     }
 
     /// Waits until somebody has the name.
-    pub(super) async fn wait_for(&self, name: &str) {
+    pub(crate) async fn wait_for(&self, name: &str) {
         let deadline = Instant::now() + LIMIT;
         while !self.has(name).await {
             assert!(Instant::now() < deadline, "waited {LIMIT:?} for {name}");
@@ -260,7 +268,7 @@ impl Bus {
     }
 
     /// A property of thoxd's.
-    pub(super) async fn property(&self, name: &str) -> Value {
+    pub(crate) async fn property(&self, name: &str) -> Value {
         let read = ["get-property", NAME, PATH, NAME, name];
         self.busctl(&read).await.expect("a property")
     }
@@ -307,13 +315,13 @@ impl Bus {
 }
 
 /// Everything that is told of thoxd's object, as gdbus writes it.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     said: Arc<Mutex<String>>,
     _monitor: Child,
 }
 
 impl Signals {
-    pub(super) async fn of(bus: &Bus) -> Self {
+    pub(crate) async fn of(bus: &Bus) -> Self {
         let mut monitor = Command::new("gdbus")
             .args(["monitor", "--address", &bus.address(), "--dest", NAME])
             .args(["--object-path", PATH])
@@ -346,7 +354,7 @@ impl Signals {
     }
 
     /// Waits until the change of a property was told, to a value that has this.
-    pub(super) async fn wait_change(&self, property: &str, value: &str) {
+    pub(crate) async fn wait_change(&self, property: &str, value: &str) {
         let what = format!("the change of {property} to {value}");
         until(&what, || {
             let said = self.said.lock().unwrap();

@@ -123,7 +123,7 @@ async fn engines_without_units_say_so() {
     let (bus, _engine, _thoxd) = all().await;
     let said = bus.refused(0, "RestartEngine", &["olama"]).await;
     assert!(
-        said.contains("ai.thox.Error.InvalidRequest") && said.contains("`ollama`"),
+        said.contains("ai.thox.Error.EngineNotFound") && said.contains("`ollama`"),
         "{said}"
     );
     drop(_thoxd);

@@ -8,6 +8,7 @@ mod avahi;
 mod lan;
 mod packets;
 
+use crate::bus::stage as bus;
 use lan::{Host, Lan, get, is_possible};
 use packets::{A, AAAA, Capture, Frame, addresses, answers, ask, read};
 use std::{
@@ -131,6 +132,18 @@ fn the_command_line_lists_the_devices_and_takes_the_only_one() {
     assert!(told.contains(&expected), "{told}");
     let status: serde_json::Value = serde_json::from_slice(&only.stdout).unwrap();
     assert_eq!(status["name"], "thox.local");
+    // No resolver of this namespace knows names of the network: `thox` asks for them itself.
+    let by_name = lan.thox(&["--host", "thox.local", "--json", "status"]);
+    let told = String::from_utf8_lossy(&by_name.stderr);
+    let status: serde_json::Value = serde_json::from_slice(&by_name.stdout).expect(&told);
+    assert_eq!(status["name"], "thox.local");
+    let nobody = lan.thox(&["--host", "no-such.local", "status"]);
+    let told = String::from_utf8_lossy(&nobody.stderr);
+    assert_eq!(nobody.status.code(), Some(3), "{told}");
+    assert!(
+        told.contains("cannot reach http://no-such.local:8080"),
+        "{told}"
+    );
     // Whoever is on the network can tell that he is a device.
     let with_key = lan.thox(&["--host", "auto", "--api-key", "sk-x", "status"]);
     let told = String::from_utf8_lossy(&with_key.stderr);
@@ -233,6 +246,38 @@ fn a_cable_is_pulled_and_plugged_in_again() {
     within_time("the device is found again, by its own name", BOUND, || {
         addresses(lan.hub(), "thox.local") == [IpAddr::from(host.address)]
     });
+}
+
+#[tokio::test]
+async fn another_name_is_told_on_the_bus() {
+    if !is_possible() || !bus::can_be_tested() {
+        return;
+    }
+    let mut bus = bus::Bus::down();
+    bus.start().await;
+    let mut lan = Lan::new();
+    let host = lan.host();
+    let thoxd = host
+        .builder()
+        .raw("dbus", "enabled", "true")
+        .text("dbus", "address", &bus.address())
+        .spawn();
+    bus.wait_for(bus::NAME).await;
+    within_time("the device has its name", START, || {
+        addresses(lan.hub(), "thox.local") == [IpAddr::from(host.address)]
+    });
+    assert_eq!(bus.property("Name").await, "thox.local");
+    lan.cable(&host, "down");
+    within_time("the device notices the pulled cable", BOUND, || {
+        thoxd.log().contains("no longer announced")
+    });
+    let (_other, _two) = settled(&mut lan, "thox.local");
+    let signals = bus::Signals::of(&bus).await;
+    lan.cable(&host, "up");
+    let start = Instant::now();
+    signals.wait_change("Name", "'thox-2.local'").await;
+    assert!(start.elapsed() < CONFLICT, "{:?}", start.elapsed());
+    assert_eq!(bus.property("Name").await, "thox-2.local");
 }
 
 #[test]

@@ -4,8 +4,9 @@ use super::{device, device_with, named};
 use crate::stage::{Pair, Stage, assert_error, one};
 use crate::trust::{Owned, claim, with_key};
 use serde_json::{Value, json};
-use thox_tests::client::get;
+use thox_tests::client::{Connection, get};
 use thox_tests::doubles::{Double, Fault, Kind};
+use thox_tests::patience::until;
 use thox_tests::thoxd::Thoxd;
 
 async fn is_loaded(device: &Owned, model: &str) -> Value {
@@ -225,4 +226,39 @@ async fn of_two_that_have_it_one_has_to_be_named() {
         "ollama",
         "it is clear by now"
     );
+}
+
+#[tokio::test]
+async fn who_asked_is_written_down_also_where_he_does_not_wait() {
+    let device = device_with(|builder| builder.raw("audit", "enabled", "true")).await;
+    device.stage.fault_verbs(Fault::HangBeforeHead);
+    let bearer = format!("Bearer {}", device.admin);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let mut connection = Connection::open(device.address()).await.unwrap();
+    let path = "/thox/v1/models/load";
+    let body = named("qwen2.5-coder:7b").to_string();
+    connection
+        .send("POST", path, &headers, body.as_bytes())
+        .await
+        .unwrap();
+    until("the engine is asked", || {
+        let seen = device.stage.engine.journal().to("/api/generate");
+        (!seen.is_empty()).then_some(())
+    })
+    .await;
+    connection.reset();
+    let log = device.stage.thoxd.process.folder().join("state/audit.log");
+    until("it is written down", || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let is_told = |line: &str| {
+            line.contains(path)
+                && line.contains("\"status\":499")
+                && line.contains(&device.admin[..8])
+        };
+        text.lines().any(is_told).then_some(())
+    })
+    .await;
 }

@@ -48,6 +48,8 @@ fn is_administration(path: &str) -> bool {
         "/thox/v1/update/why",
         "/thox/v1/update/install",
         "/thox/v1/update/rollback",
+        "/thox/v1/engines",
+        "/thox/v1/reboot",
     ]
     .iter()
     .any(|start| path.starts_with(start))

@@ -121,13 +121,15 @@ pub(crate) async fn routes(address: SocketAddr) -> Vec<(String, String, Option<V
             routes.push((method.to_uppercase(), path.clone(), body));
         }
     }
-    assert!(routes.len() >= 36, "{routes:?}");
+    assert!(routes.len() >= 40, "{routes:?}");
     routes
 }
 
-/// A path with its parameters filled in; a setting's key is one that there is.
+/// A path with its parameters filled in; a setting's key and an engine's name are ones that there are.
 pub(crate) fn filled(path: &str, id: &str) -> String {
-    path.replace("{id}", id).replace("{key}", "server.max_body")
+    path.replace("{id}", id)
+        .replace("{key}", "server.max_body")
+        .replace("{name}", "ollama")
 }
 
 pub(crate) fn chat() -> Value {

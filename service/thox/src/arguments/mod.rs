@@ -94,6 +94,9 @@ pub(crate) enum Command {
     /// The models that can be asked, and those that come and go
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// The engines that compute the answers, and the services that run them
+    #[command(subcommand)]
+    Engines(EnginesCommand),
     /// Ask a model; without a prompt, talk with it
     ///
     /// The reply is printed as it comes. Ctrl-C stops it, on the device too. What is piped in is the prompt, or is added
@@ -138,6 +141,15 @@ pub(crate) enum Command {
     Logs(LogsArguments),
     /// Start the device's thoxd anew, and wait until it answers again
     Restart,
+    /// Restart the device as a whole, and wait until it answers again
+    ///
+    /// Requests under way are finished first, programs are ended in order. On the device itself this command ends with
+    /// everything else.
+    Reboot {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// The settings files of this machine, or the settings of a device that --host names; and the key that thox uses
     ///
     /// Beside the settings of the files there are: api.key, the key that thox uses for the device; api.rate_limit, which
@@ -175,6 +187,27 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_name = "ID")]
         cancel: Option<String>,
     },
+}
+
+/// `thox engines`
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnginesCommand {
+    /// List them, with the unit of the service manager that runs each
+    List,
+    /// Start an engine's unit, and wait until it runs; also one that was given up after too many failures
+    Start(EngineArguments),
+    /// Stop an engine's unit until it is started again, or the device restarts
+    Stop(EngineArguments),
+    /// End an engine's unit and run it anew
+    Restart(EngineArguments),
+}
+
+/// An engine.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArguments {
+    /// Its name in the settings; thox engines list shows them
+    #[arg(value_name = "NAME")]
+    pub(crate) engine: String,
 }
 
 /// A model, and where.

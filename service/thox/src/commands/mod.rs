@@ -8,6 +8,7 @@ mod config;
 mod data;
 mod discover;
 mod downloads;
+mod engines;
 mod keys;
 mod logs;
 mod mcp;
@@ -15,6 +16,7 @@ mod models;
 mod own_key;
 mod pages;
 mod qr;
+mod reboot;
 mod reset;
 mod restart;
 mod router;
@@ -85,6 +87,8 @@ async fn carry_out(command: Command, target: &Target, output: Output) -> Result<
             let device = Device::for_changes(target).await?;
             change_models(command, &device, output, is_json).await
         }
+        Command::Engines(command) => engines::run(command, target, output).await,
+        Command::Reboot { yes } => reboot::run(yes, target, output).await,
         Command::Logs(arguments) => {
             let device = Device::for_changes(target).await?;
             logs::show(&device, &arguments, output, is_json).await

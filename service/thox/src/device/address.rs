@@ -1,5 +1,6 @@
 //! What users write for a device.
 
+use super::resolve;
 use std::{
     fmt, io,
     net::{IpAddr, Ipv6Addr},
@@ -115,7 +116,8 @@ impl Address {
     }
 
     pub(super) async fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let addresses = resolve::lookup(&self.host, self.port).await?;
+        let stream = TcpStream::connect(&*addresses).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }

@@ -1,6 +1,6 @@
 //! The devices of the network, as they tell of themselves by multicast DNS, and the one that `--host auto` means.
 
-use super::{Device, PROBE_TIMEOUT, address::Address};
+use super::{Device, PROBE_TIMEOUT, address::Address, resolve};
 use crate::{
     credentials::Credentials,
     failure::{Exit, Failure},
@@ -18,7 +18,7 @@ const SERVICE: &str = "_thox._tcp.local.";
 /// Answers come within 120 ms (RFC 6762, 6); the query is sent again after a second, in case one was lost.
 const TIME_FOR_AUTO: Duration = Duration::from_secs(2);
 
-/// The system's own resolver, where it knows nothing of multicast names.
+/// For a name that was told a moment ago.
 const TIME_FOR_A_NAME: Duration = Duration::from_secs(1);
 
 /// A device of the network.
@@ -186,9 +186,11 @@ fn shown(neighbour: &Neighbour) -> String {
 async fn way(neighbour: &Neighbour) -> Result<String, Failure> {
     let port = neighbour.port;
     for name in [&neighbour.name, &neighbour.stable_name] {
-        let looked_up = tokio::net::lookup_host((name.as_str(), port));
-        if let Ok(Ok(mut found)) = timeout(TIME_FOR_A_NAME, looked_up).await
-            && found.any(|found| neighbour.addresses.contains(&found.ip()))
+        let looked_up = resolve::lookup(name, port);
+        if let Ok(Ok(found)) = timeout(TIME_FOR_A_NAME, looked_up).await
+            && found
+                .iter()
+                .any(|found| neighbour.addresses.contains(&found.ip()))
         {
             return Ok(format!("{name}:{port}"));
         }

@@ -3,7 +3,7 @@
 //! - [`address`]: what users write for a device.
 //! - [`find`]: the device that is meant, with the key and the pin that this user has for it.
 //! - [`around`]: the devices of the network, and the one that `--host auto` means.
-//! - [`connect`]: the way to it, and a connection on it.
+//! - [`resolve`]: the addresses of a name; [`connect`]: the way to a device, and a connection on it.
 //! - [`control`]: the control socket of the thoxd on this machine.
 //! - [`tls`], [`verifier`]: TLS to a device, and whether its certificate does.
 //! - [`exchange`]: one request and its reply.
@@ -17,6 +17,7 @@ mod events;
 mod exchange;
 pub(crate) mod find;
 mod lines;
+mod resolve;
 mod tls;
 mod verifier;
 

@@ -46,7 +46,7 @@ pub(super) fn encrypted(
     if !settings.tls.enabled {
         if !sockets.https.is_empty() {
             tracing::warn!(
-                "the service manager has opened a socket for TLS, and tls.enabled is false: nobody is answered there. Stop its socket unit"
+                "the service manager has opened a socket for TLS, and tls.enabled is false: nobody is answered there. Set tls.enabled, or systemctl disable --now thoxd-https.socket"
             );
         }
         return Ok((None, Vec::new()));

@@ -127,12 +127,13 @@ pub(super) async fn start(
         reload: reload.clone(),
         models: Models::new(Arc::clone(&worlds), registries, lifetime.clone()),
         updater,
+        engines: Engines::new(Arc::clone(&worlds), units),
         log: log.recent,
         bus,
         lifetime: lifetime.clone(),
         instance: instance()?,
     };
-    serve_bus(&door, Engines::new(Arc::clone(&worlds), units));
+    serve_bus(&door);
     let terms = Terms {
         ways: Ways::new(doors(door, &settings.mcp, lifetime)),
         guard,
@@ -215,12 +216,12 @@ fn follow_units(units: &Units, worlds: &Arc<Worlds>, lifetime: &Lifetime) {
 }
 
 /// The door on the message bus.
-fn serve_bus(door: &Door, engines: Engines) {
+fn serve_bus(door: &Door) {
     let on_bus = dbus::Door {
         bus: door.bus.clone(),
         worlds: Arc::clone(door.gateway.worlds()),
         guard: Arc::clone(&door.guard),
-        engines,
+        engines: door.engines.clone(),
         models: door.models.clone(),
         updater: door.updater.clone(),
         settings: Arc::clone(&door.settings),

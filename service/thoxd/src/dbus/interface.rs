@@ -4,7 +4,7 @@ use super::{
     Door,
     call::Call,
     refusal::Refused,
-    view::{Fields, Table, View, health},
+    view::{Fields, Table, View, downloads, health},
 };
 use crate::{
     reload::{not_reloaded, to_api},
@@ -108,6 +108,14 @@ impl Thoxd1 {
     #[zbus(property)]
     fn update(&self) -> Fields {
         self.shown.load().update()
+    }
+
+    /// The downloads under way and the last ones by their ids, each with Model, Engine, State (queued, running,
+    /// succeeded, failed, cancelled), Status, Bytes, Created, and where it is known Total, BytesPerSecond, Finished,
+    /// Error. Changes are told twice a second at most, and the last one always.
+    #[zbus(property)]
+    fn downloads(&self) -> Table {
+        downloads(&self.door.models.downloads().list())
     }
 
     /// Reads the settings again, all or nothing. Gives the keys that count now and those that wait for a restart.
@@ -282,6 +290,42 @@ impl Thoxd1 {
         let work = async {
             let done = self.door.models.unload(&named).await?;
             Ok((done.model, done.engine))
+        };
+        self.call(header, connection)
+            .run(Action::Models, work)
+            .await
+    }
+
+    /// Has an engine fetch a model, and returns at once: Downloads tells how far it is. It goes on without the caller;
+    /// one that is under way already is not begun twice. The engine may be empty: one that fetches models. Gives the
+    /// download's id.
+    #[zbus(out_args("download"))]
+    async fn pull_model(
+        &self,
+        model: String,
+        engine: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refused> {
+        let named = named(model, engine);
+        let work = async { Ok(self.door.models.downloads().begin(&named)?.id) };
+        self.call(header, connection)
+            .run(Action::Models, work)
+            .await
+    }
+
+    /// Ends a download, and waits until it is over. The engine goes on from what is there when it is asked again. Gives
+    /// its state: one that was over before stays as it was.
+    #[zbus(out_args("state"))]
+    async fn cancel_download(
+        &self,
+        download: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refused> {
+        let work = async {
+            let over = self.door.models.downloads().cancel(&download).await?;
+            Ok(over.state.as_str().to_owned())
         };
         self.call(header, connection)
             .run(Action::Models, work)

@@ -66,6 +66,9 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// The troubles of background tasks tell nobody of themselves.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// An engine tells of its progress some sixteen times a second; nobody looks so often.
+const BETWEEN_PROGRESS: Duration = Duration::from_millis(500);
+
 /// Serves whoever calls, on each connection to the bus, as long as the daemon lives.
 pub async fn serve(door: Door) {
     let mut connections = door.bus.connections();
@@ -98,10 +101,16 @@ pub async fn serve(door: Door) {
 /// Takes the name and tells of changes; gives the reason why not.
 async fn be_there(door: &Door, connection: &Connection) -> String {
     match take_name(door, connection).await {
-        Ok(shown) => match follow(door, connection, &shown).await {
-            Ok(()) => "its object is gone".to_owned(),
-            Err(error) => format!("the changes of {NAME} cannot be told on D-Bus: {error}"),
-        },
+        Ok(shown) => {
+            let followed = tokio::select! {
+                followed = follow(door, connection, &shown) => followed,
+                followed = follow_downloads(door, connection) => followed,
+            };
+            match followed {
+                Ok(()) => "its object is gone".to_owned(),
+                Err(error) => format!("the changes of {NAME} cannot be told on D-Bus: {error}"),
+            }
+        }
         Err(why) => format!(
             "thoxd has not got its name {NAME} on D-Bus: {why}. Programs of this machine do not find it there; it is asked for again."
         ),
@@ -162,4 +171,21 @@ async fn follow(door: &Door, connection: &Connection, shown: &ArcSwap<View>) -> 
         }
         sleep(SETTLE).await;
     }
+}
+
+/// Tells how far downloads are.
+async fn follow_downloads(door: &Door, connection: &Connection) -> zbus::Result<()> {
+    let object = connection
+        .object_server()
+        .interface::<_, Thoxd1>(PATH)
+        .await?;
+    let mut changes = door.models.downloads().changes();
+    while changes.changed().await.is_ok() {
+        changes.borrow_and_update();
+        let shown = object.get().await;
+        shown.downloads_changed(object.signal_emitter()).await?;
+        drop(shown);
+        sleep(BETWEEN_PROGRESS).await;
+    }
+    Ok(())
 }

@@ -3,7 +3,8 @@
 use super::Door;
 use std::collections::BTreeMap;
 use thox_api::{
-    BackendHealth, BackendState, ModelObject, OverallStatus, Update, UpdateOutcome, UpdateState,
+    BackendHealth, BackendState, Download, ModelObject, OverallStatus, Update, UpdateOutcome,
+    UpdateState,
 };
 use zbus::{OwnedVariant, Variant};
 
@@ -115,6 +116,26 @@ impl View {
 
 /// One thing, with what is known of it.
 pub(super) type Fields = BTreeMap<String, OwnedVariant>;
+
+/// Downloads, as they are now.
+pub(super) fn downloads(list: &[Download]) -> Table {
+    let row = |download: &Download| {
+        let error = download.error.as_ref();
+        let row = Row::default()
+            .with("Model", download.model.as_str())
+            .with("Engine", download.engine.as_str())
+            .with("State", download.state.as_str())
+            .with("Status", download.status.as_str())
+            .with("Bytes", download.bytes)
+            .with("Created", download.created)
+            .with_some("Total", download.total)
+            .with_some("BytesPerSecond", download.bytes_per_second)
+            .with_some("Finished", download.finished)
+            .with_some("Error", error.map(|error| error.message.as_str()));
+        (download.id.clone(), row.0)
+    };
+    list.iter().map(row).collect()
+}
 
 #[derive(Default)]
 struct Row(Fields);

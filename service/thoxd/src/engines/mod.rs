@@ -53,5 +53,5 @@ fn unknown<'a>(engine: &str, known: impl Iterator<Item = &'a str>) -> ApiError {
         "there is no engine {shown:?}. There are: {}.",
         names.join(", ")
     );
-    ApiError::new(ErrorKind::InvalidRequest, message).param("engine")
+    ApiError::new(ErrorKind::EngineNotFound, message).param("engine")
 }

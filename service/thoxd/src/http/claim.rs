@@ -2,6 +2,7 @@
 
 use super::{
     access::new_key,
+    confirm::must_be_meant,
     device::json,
     document::{document, on_disk},
     error::Refused,
@@ -15,7 +16,7 @@ use crate::{
 use axum::{Extension, body::Body, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
-use thox_api::{ApiError, Claim, ClaimCode, ErrorKind, Reset, ResetDone};
+use thox_api::{Claim, ClaimCode, Reset, ResetDone};
 
 /// `POST /thox/v1/claim`
 pub async fn claim(
@@ -54,7 +55,7 @@ pub async fn reset(
         confirm,
         keep_models,
     } = document(&door, &headers, body).await?;
-    must_be_meant(&door, &confirm)?;
+    must_be_meant(&door, &confirm, "to reset")?;
     let models = match keep_models {
         true => Models::Keep,
         false => Models::Delete,
@@ -97,18 +98,4 @@ fn page(door: &Door, code: &Code) -> Option<String> {
         (None, None) => return None,
     };
     Some(format!("{place}/#claim={code}"))
-}
-
-/// `localhost` is no device's name: whoever types it does not know which one is meant.
-fn must_be_meant(door: &Door, confirm: &str) -> Result<(), ApiError> {
-    let typed = confirm.trim().to_ascii_lowercase();
-    let names = &door.guard.lan.now().names;
-    if typed != "localhost" && names.contains(typed.as_str()) {
-        return Ok(());
-    }
-    let name = door.guard.lan.name();
-    let message = format!(
-        "`confirm` is not this device's name, so nothing was changed: send {name:?} to reset this one."
-    );
-    Err(ApiError::new(ErrorKind::InvalidRequest, message).param("confirm"))
 }

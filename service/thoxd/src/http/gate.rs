@@ -240,6 +240,24 @@ struct Entry {
     request_id: Arc<str>,
 }
 
+/// In place of a status where the client has gone before there was one: what it asked for may be done all the same.
+const CLIENT_GONE: u16 = ErrorKind::Cancelled.row().status;
+
+impl Entry {
+    /// `key` is the key's first characters.
+    fn write(&self, key: Option<&str>, status: u16) {
+        self.guard.audit.write(&Line {
+            route: self.listed.path,
+            method: self.method.as_str(),
+            client: self.visitor.address,
+            key,
+            user: None,
+            status,
+            request_id: &self.request_id,
+        });
+    }
+}
+
 pin_project! {
     /// A request on its way through a gate.
     pub struct Passing<F> {
@@ -248,6 +266,16 @@ pin_project! {
         plane: Plane,
         pass: Option<Pass>,
         line: Option<Entry>,
+    }
+
+    impl<F> PinnedDrop for Passing<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(entry) = this.line.take() {
+                let key = this.pass.as_ref().and_then(|pass| pass.allowance.key());
+                entry.write(key.map(|key| &*key.prefix), CLIENT_GONE);
+            }
+        }
     }
 }
 
@@ -293,15 +321,8 @@ impl<F: Future<Output = Response>> Future for Passing<F> {
             }
         }
         if let Some(entry) = this.line.take() {
-            entry.guard.audit.write(&Line {
-                route: entry.listed.path,
-                method: entry.method.as_str(),
-                client: entry.visitor.address,
-                key: key.as_ref().map(|key| &*key.prefix),
-                user: None,
-                status: response.status().as_u16(),
-                request_id: &entry.request_id,
-            });
+            let prefix = key.as_ref().map(|key| &*key.prefix);
+            entry.write(prefix, response.status().as_u16());
         }
         Poll::Ready(response)
     }

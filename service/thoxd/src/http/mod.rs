@@ -4,9 +4,9 @@
 //! - [`inference`]: chat, completions, embeddings; [`body`]: how a reply leaves.
 //! - [`device`]: health, models, router, metrics, the API's own description.
 //! - [`access`]: keys, authentication; [`claim`]: claiming and factory reset; [`models`]: downloads, load, unload,
-//!   delete; [`settings`]; [`running`]: the log and the restart; [`update`]: updates of
+//!   delete; [`engines`]: start, stop, restart; [`settings`]; [`running`]: the log and the restarts; [`update`]: updates of
 //!   the device's system.
-//! - `document`: the JSON that these take; `lines`: replies that come line by line.
+//! - `document`: the JSON that these take; `confirm`: that this device is meant; `lines`: replies that come line by line.
 //! - [`error`]: errors as replies; [`page`]: what browsers are told.
 //! - [`entrance`]: the accept loop; [`listener`]: connections by TCP; [`control`]: by a Unix socket.
 //! - [`connection`]: one connection from its first byte to its last.
@@ -16,10 +16,12 @@
 pub mod access;
 pub mod body;
 pub mod claim;
+mod confirm;
 pub mod connection;
 pub mod control;
 pub mod device;
 mod document;
+pub mod engines;
 pub mod entrance;
 pub mod error;
 pub mod front;

@@ -1,8 +1,11 @@
 //! Paths and handlers, each with what it is for.
 
-use super::{access, claim, device, gate::Routes, inference, models, running, settings, update};
+use super::{
+    access, claim, device, engines, gate::Routes, inference, models, running, settings, update,
+};
 use crate::{
     bus::Bus,
+    engines::Engines,
     gateway::Gateway,
     guard::Guard,
     lifetime::Lifetime,
@@ -45,6 +48,8 @@ pub struct Door {
     pub models: Models,
     /// Updates of the device's system.
     pub updater: Updater,
+    /// What is done to the engines' units.
+    pub engines: Engines,
     /// The last lines of the log.
     pub log: Recent,
     /// The machine's message bus.
@@ -141,6 +146,24 @@ pub fn routes(door: Door) -> Routes<()> {
             "/thox/v1/models/delete",
             models::delete,
         )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/engines/{name}/start",
+            engines::start,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/engines/{name}/stop",
+            engines::stop,
+        )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/engines/{name}/restart",
+            engines::restart,
+        )
         .route(Administration, GET, "/thox/v1/settings", settings::list)
         .route(
             Administration,
@@ -184,5 +207,6 @@ pub fn routes(door: Door) -> Routes<()> {
         .route(Device, DELETE, "/thox/v1/update/offer", update::withdraw)
         .route(Administration, GET, "/thox/v1/logs", running::logs)
         .route(Administration, POST, "/thox/v1/restart", running::restart)
+        .route(Administration, POST, "/thox/v1/reboot", running::reboot)
         .with_state(Arc::new(door))
 }

@@ -1,24 +1,26 @@
-//! The running daemon: its log, its restart.
+//! The running daemon and its device: the log, their restarts.
 
 use super::{
+    confirm::must_be_meant,
     device::json,
-    document::on_disk,
+    document::{document, on_disk},
     error::Refused,
     lines::{line, reply},
     routes::SharedDoor,
 };
-use crate::{gateway::Caller, observe::Recent, reload::to_api};
+use crate::{gateway::Caller, observe::Recent, reload::to_api, systemd::login1};
 use axum::{
     Extension,
+    body::Body,
     extract::{Query, State, rejection::QueryRejection},
     response::Response,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
-use thox_api::{ApiError, ErrorKind, LogLevel, LogLine, Restarting};
+use thox_api::{ApiError, ErrorKind, LogLevel, LogLine, Reboot, Rebooting, Restarting};
 use tokio::{sync::watch, time::timeout};
 
 /// As many as a person reads.
@@ -77,6 +79,23 @@ pub async fn restart(State(door): State<SharedDoor>) -> Result<Response, Refused
         drain_seconds: door.server.drain_deadline.as_secs(),
     };
     json(StatusCode::ACCEPTED, &restarting)
+}
+
+/// `POST /thox/v1/reboot`
+pub async fn reboot(
+    State(door): State<SharedDoor>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let Reboot { confirm } = document(&door, &headers, body).await?;
+    must_be_meant(&door, &confirm, "to restart")?;
+    login1::reboot(&door.bus).await?;
+    let rebooting = Rebooting {
+        object: "reboot".to_owned(),
+        name: door.guard.lan.name(),
+        instance: door.instance.to_string(),
+    };
+    json(StatusCode::ACCEPTED, &rebooting)
 }
 
 /// The lines after number `told`, as they come.

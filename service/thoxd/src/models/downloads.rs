@@ -23,6 +23,8 @@ pub struct Downloads {
     registries: Vec<Registry>,
     lifetime: Lifetime,
     places: Arc<Semaphore>,
+    /// Counts what happens to any of them.
+    news: Arc<watch::Sender<u64>>,
     /// Oldest first.
     jobs: Mutex<Vec<Arc<Job>>>,
 }
@@ -34,6 +36,7 @@ impl Downloads {
             registries,
             lifetime,
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            news: Arc::new(watch::Sender::new(0)),
             jobs: Mutex::default(),
         }
     }
@@ -77,10 +80,11 @@ impl Downloads {
             jobs.remove(oldest);
         }
         let id = format!("dl_{:016x}", u64::from_be_bytes(id));
-        let job = Arc::new(Job::new(id, target));
+        let job = Arc::new(Job::new(id, target, Arc::clone(&self.news)));
         jobs.push(Arc::clone(&job));
         let shown = job.now();
         drop(jobs);
+        self.news.send_modify(|count| *count += 1);
         let (places, worlds) = (Arc::clone(&self.places), Arc::clone(&self.worlds));
         self.lifetime.spawn_background(job.run(places, worlds));
         Ok(shown)
@@ -90,6 +94,12 @@ impl Downloads {
     #[must_use]
     pub fn list(&self) -> Vec<Download> {
         self.jobs().iter().map(|job| job.now()).collect()
+    }
+
+    /// Tells of every change of any of them.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// One of them, as it changes.

@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) id: String,
     target: Target,
     shown: watch::Sender<Download>,
+    /// Those who follow all downloads hear of it too.
+    news: Arc<watch::Sender<u64>>,
     cancelled: CancellationToken,
 }
 
@@ -32,7 +34,7 @@ enum End {
 }
 
 impl Job {
-    pub(super) fn new(id: String, target: Target) -> Self {
+    pub(super) fn new(id: String, target: Target, news: Arc<watch::Sender<u64>>) -> Self {
         let shown = Download {
             id: id.clone(),
             object: "model.download".to_owned(),
@@ -51,6 +53,7 @@ impl Job {
             id,
             target,
             shown: watch::Sender::new(shown),
+            news,
             cancelled: CancellationToken::new(),
         }
     }
@@ -61,6 +64,11 @@ impl Job {
 
     pub(super) fn changes(&self) -> watch::Receiver<Download> {
         self.shown.subscribe()
+    }
+
+    fn change(&self, how: impl FnOnce(&mut Download)) {
+        self.shown.send_modify(how);
+        self.news.send_modify(|count| *count += 1);
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -92,7 +100,7 @@ impl Job {
         let Ok(_place) = places.acquire().await else {
             return End::Cancelled;
         };
-        self.shown.send_modify(|shown| {
+        self.change(|shown| {
             shown.state = DownloadState::Running;
             shown.status = "asking the engine".to_owned();
         });
@@ -110,7 +118,7 @@ impl Job {
                 Err(error) => return End::Failed(error),
             };
             progress.take_in(&step, Instant::now());
-            self.shown.send_modify(|shown| {
+            self.change(|shown| {
                 shown.bytes = progress.bytes();
                 shown.total = progress.total();
                 shown.bytes_per_second = progress.rate();
@@ -137,7 +145,7 @@ impl Job {
                 tracing::info!(engine = %engine.name, %model, id = self.id, status, "the end of a download");
             }
         }
-        self.shown.send_modify(|shown| {
+        self.change(|shown| {
             shown.state = state;
             shown.status = status.to_owned();
             shown.bytes_per_second = None;

@@ -32,7 +32,10 @@ pub async fn reboot(bus: &Bus) -> Result<(), ApiError> {
         &(false,),
     );
     match timeout(PATIENCE, called).await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(_)) => {
+            tracing::warn!("the device restarts: it was asked for");
+            Ok(())
+        }
         Ok(Err(error)) => {
             let text = answer(&error).map(|(_, text)| text);
             Err(failed(text.unwrap_or_else(|| error.to_string())))

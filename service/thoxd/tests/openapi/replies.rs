@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use thox_api::{
     ApiError, AuthStatus, BackendHealth, BackendState, CircuitState, Claim, ClaimCode, Class,
     DataCleared, DecisionRecord, DeviceStatus, Download, DownloadList, DownloadState, Effect,
-    ErrorKind, Explanation, Health, InstallUpdate, KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine,
-    MakeKey, ModelAction, ModelChanged, ModelList, ModelObject, NamedModel, NewKey, OfferUpdate,
-    OverallStatus, Reset, ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel,
-    RouterRules, RouterStatus, Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded,
-    StreamEvent, TlsStatus, UnitHealth, Update, UpdateEvidence, UpdateLast, UpdateOutcome,
-    UpdateProgress, UpdateSlot, UpdateState,
+    EngineChanged, ErrorKind, Explanation, Health, InstallUpdate, KeyDeleted, KeyInfo, KeyList,
+    LogLevel, LogLine, MakeKey, ModelAction, ModelChanged, ModelList, ModelObject, NamedModel,
+    NewKey, OfferUpdate, OverallStatus, Reboot, Rebooting, Reset, ResetDone, Restarting,
+    RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus, Scope, SetAuth, SetSetting,
+    Setting, SettingList, SettingsReloaded, StreamEvent, TlsStatus, UnitHealth, Update,
+    UpdateEvidence, UpdateLast, UpdateOutcome, UpdateProgress, UpdateSlot, UpdateState,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -395,7 +395,7 @@ fn models_that_come_and_go() {
 }
 
 #[test]
-fn settings_the_log_and_the_restart() {
+fn settings_the_log_the_restarts_and_engines() {
     let setting = Setting {
         key: text(),
         value: Value::Null,
@@ -438,6 +438,23 @@ fn settings_the_log_and_the_restart() {
             object: text(),
             instance: text(),
             drain_seconds: 1,
+        },
+    );
+    always(
+        "Rebooting",
+        &Rebooting {
+            object: text(),
+            name: text(),
+            instance: text(),
+        },
+    );
+    always("Reboot", &Reboot { confirm: text() });
+    always(
+        "EngineChanged",
+        &EngineChanged {
+            object: text(),
+            engine: text(),
+            unit: UnitHealth::default(),
         },
     );
 }

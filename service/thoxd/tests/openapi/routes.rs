@@ -12,6 +12,7 @@ use thoxd::{
     bus::Bus,
     daemon::doors,
     engine,
+    engines::Engines,
     gateway::{Gateway, record::Ledger},
     guard::{Arrival, Guard, Visitor, audit::Audit},
     http::{Door, Routes, Ways},
@@ -63,6 +64,7 @@ fn service() -> (Routes<()>, TempDir) {
         plain: None,
         encrypted: None,
         state: Arc::new(folder.path().to_owned()),
+        engines: Engines::new(Arc::clone(&worlds), Units::default()),
         models: Models::new(
             worlds,
             settings.downloads.registries.clone(),
@@ -102,7 +104,9 @@ async fn ask(method: &str, path: &str, body: Option<&Value>) -> Response<Body> {
 
 /// A path with its parameters filled in; a setting's key is one that there is.
 fn filled(path: &str, id: &str) -> String {
-    path.replace("{id}", id).replace("{key}", "server.max_body")
+    path.replace("{id}", id)
+        .replace("{key}", "server.max_body")
+        .replace("{name}", "ollama")
 }
 
 async fn error_code(reply: Response<Body>) -> (StatusCode, Value) {
