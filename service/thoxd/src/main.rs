@@ -1,10 +1,13 @@
 //! The daemon's program: arguments, settings, log, run.
 
+mod arguments;
+
 use anyhow::Context;
-use clap::Parser;
+use arguments::{Task, Wishes};
 use std::{
+    io::Write as _,
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitCode},
     sync::Arc,
     time::Duration,
@@ -16,44 +19,53 @@ use thoxd::{
     systemd::{Manager, Sockets},
 };
 
-/// One OpenAI-compatible API in front of this machine's engines.
-#[derive(Debug, Parser)]
-#[command(name = "thoxd", version)]
-struct Arguments {
-    /// Read this file alone instead of /usr/lib/thox, /etc/thox and /run/thox.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Set one key; VALUE is TOML, a bare word is a string. Can be repeated.
-    #[arg(long, value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
-    /// Check the settings and say what is wrong with them, without starting.
-    #[arg(long)]
-    check: bool,
-}
-
 /// What is dropped needs no more than a few polls.
 const LAST_POLLS: Duration = Duration::from_secs(1);
 
+/// The exit status for words that are not understood, as other programs have it.
+const MISUSED: u8 = 2;
+
 fn main() -> ExitCode {
-    match start(Arguments::parse()) {
+    let mut stderr = std::io::stderr();
+    let done = match arguments::read(std::env::args_os().skip(1)) {
+        Ok(Task::Run(wishes)) => start(wishes),
+        Ok(Task::Check(wishes)) => check(wishes),
+        Ok(Task::Tell(text)) => {
+            // A reader that has gone has read enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(())
+        }
+        Err(error) => {
+            let _ = writeln!(stderr, "thoxd: {error}. thoxd --help tells what there is.");
+            return ExitCode::from(MISUSED);
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "thoxd: {error:#}");
+            let _ = writeln!(stderr, "thoxd: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn start(arguments: Arguments) -> anyhow::Result<()> {
-    keep_memory_private();
+fn check(wishes: Wishes) -> anyhow::Result<()> {
+    Settings::load(&sources(wishes))?;
+    Ok(())
+}
+
+/// Where the settings are read from.
+fn sources(wishes: Wishes) -> Sources {
     let mut sources = Sources::of_process();
-    sources.config = arguments.config;
-    sources.set = arguments.set;
+    sources.config = wishes.config;
+    sources.set = wishes.set;
+    sources
+}
+
+fn start(wishes: Wishes) -> anyhow::Result<()> {
+    keep_memory_private();
+    let sources = sources(wishes);
     let mut loaded = Settings::load(&sources)?;
-    if arguments.check {
-        return Ok(());
-    }
     // Before there is any thread: it changes the environment.
     let sockets = Arc::new(Sockets::receive()?);
     // Now, since an update may have put another file in its place by the time it is needed.

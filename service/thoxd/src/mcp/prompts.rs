@@ -4,6 +4,7 @@
 //! the answer last, since that is what a small model remembers best.
 
 use minijinja::{Environment, UndefinedBehavior, value::Value};
+use std::sync::LazyLock;
 use thox_api::{ApiError, ErrorKind};
 
 /// The jobs that have prompts.
@@ -28,9 +29,9 @@ pub struct Prompt {
     pub user: String,
 }
 
-/// The templates, compiled.
-#[derive(Clone, Debug)]
-pub struct Prompts(Environment<'static>);
+/// The templates, compiled when they are first needed: many a device is never asked by an editor.
+#[derive(Debug)]
+pub struct Prompts(LazyLock<Environment<'static>>);
 
 const TEMPLATES: [(&str, &str); 8] = [
     (
@@ -62,17 +63,21 @@ impl Job {
 
 impl Default for Prompts {
     fn default() -> Self {
-        let mut environment = Environment::new();
-        // A name that a template misspells is a mistake and no empty text.
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        for (name, source) in TEMPLATES {
-            // They are part of the program, and a test renders each; one that cannot be read is missing below.
-            if let Err(error) = environment.add_template(name, source) {
-                tracing::error!(%error, name, "a prompt cannot be read");
-            }
-        }
-        Self(environment)
+        Self(LazyLock::new(compile))
     }
+}
+
+fn compile() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // A name that a template misspells is a mistake and no empty text.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, source) in TEMPLATES {
+        // They are part of the program, and a test renders each; one that cannot be read is missing in `render`.
+        if let Err(error) = environment.add_template(name, source) {
+            tracing::error!(%error, name, "a prompt cannot be read");
+        }
+    }
+    environment
 }
 
 impl Prompts {

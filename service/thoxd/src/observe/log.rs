@@ -7,7 +7,10 @@
 use super::{Recent, journal};
 use std::io::IsTerminal;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, filter::filter_fn, layer::SubscriberExt as _, reload,
+    Layer as _, Registry,
+    filter::{Targets, filter_fn},
+    layer::SubscriberExt as _,
+    reload,
     util::SubscriberInitExt as _,
 };
 
@@ -16,7 +19,7 @@ use tracing_subscriber::{
 pub struct Log {
     /// The last lines.
     pub recent: Recent,
-    level: Option<reload::Handle<EnvFilter, Registry>>,
+    level: Option<reload::Handle<Targets, Registry>>,
 }
 
 /// What is to be logged cannot be read, or a log has been started before.
@@ -98,8 +101,9 @@ impl Log {
     }
 }
 
-fn parse(directives: &str) -> Result<EnvFilter, InvalidLevel> {
-    EnvFilter::try_new(directives).map_err(|error| InvalidLevel::new(directives, error))
+fn parse(directives: &str) -> Result<Targets, InvalidLevel> {
+    let parsed = directives.parse::<Targets>();
+    parsed.map_err(|error| InvalidLevel::new(directives, error))
 }
 
 /// They would log what is on the wire: h2 its frames, rmcp whole messages.

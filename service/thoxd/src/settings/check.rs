@@ -5,7 +5,7 @@ use super::{
     shape::Settings,
 };
 use thox_policy::{EngineKind, nearest::nearest};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 /// The labels that stand for all engines of a kind in a model's table.
 const LABELS: [&str; 3] = ["ollama", "tensorrt", "starter"];
@@ -23,7 +23,7 @@ pub(super) fn check(settings: &Settings, reader: &Reader<'_>) {
 
 /// What the log would refuse later, when a reload shall be all or nothing.
 fn log(settings: &Settings, reader: &Reader<'_>) {
-    if let Err(error) = EnvFilter::try_new(&settings.log.level) {
+    if let Err(error) = settings.log.level.parse::<Targets>() {
         let key = Key::default().child("log").child("level");
         if !reader.has_problem_within(&key) {
             let message = format!("{error}; a level is error, warn, info, debug or trace");
