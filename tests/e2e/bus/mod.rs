@@ -3,8 +3,10 @@
 //!
 //! - `stage`: the bus and who is on it.
 //! - `properties`: what is shown, and that every change is told; `methods`: what can be asked for, and by whom.
+//! - `builds`: an engine that is compiled for a model.
 //! - `units`: the engines' units; `comes_and_goes`: no bus, another one, a name that is taken.
 
+mod builds;
 mod comes_and_goes;
 mod methods;
 mod properties;
