@@ -127,10 +127,10 @@ class LastWords(Stage):
         self.assertTrue(asked[0].endswith("_SYSTEMD_INVOCATION_ID=abc"), asked)
         self.assertTrue([call for call in self.calls() if call.startswith("chgrp thox")], self.calls())
 
-    def test_nothing_is_kept_of_an_end_that_was_wanted(self) -> None:
-        self.log.write_text("old")
+    def test_an_end_that_was_wanted_changes_nothing(self) -> None:
+        self.log.write_text("of the failure before")
         self.assert_ok(self.end("success"))
-        self.assertFalse(self.log.exists())
+        self.assertEqual(self.log.read_text(), "of the failure before")
         self.assertEqual(self.calls(), [])
 
 

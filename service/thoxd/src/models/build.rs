@@ -25,7 +25,7 @@ use folder::Folder;
 use instance::Instance;
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use thox_api::{ApiError, ErrorKind, NamedModel, UnitHealth};
 use thox_policy::EngineKind;
@@ -66,6 +66,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// A look takes milliseconds; one that hangs is no reason for a build never to end.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// systemd and the bus are executed anew within seconds.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+
 /// Large models on small boards take hours; what takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -75,11 +78,10 @@ impl Build {
     /// # Errors
     /// As the client reads them: no such engine, a name that is none, no unit, no model on the disk, no room.
     pub(super) async fn prepare(worlds: &Worlds, named: &NamedModel) -> Result<Self, ApiError> {
-        let snapshot = worlds.current();
-        let (index, engine) = builder(&snapshot, named)?;
         let instance: Instance = named.model.parse().map_err(|error| {
             ApiError::new(ErrorKind::InvalidRequest, format!("{error}.")).param("model")
         })?;
+        let (index, engine) = builder(&worlds.current(), named)?;
         let unit = instance.unit();
         let units = worlds.units();
         if units.look_at(&unit).await?.is_none() {
@@ -105,12 +107,20 @@ impl Build {
     /// # Errors
     /// As the client reads them. What was started is stopped then.
     pub(super) async fn run(&self, worlds: &Worlds, tell: impl Fn(Told)) -> Result<(), ApiError> {
-        let built = self.attempt(worlds, tell).await;
-        match &built {
-            Ok(()) => self.settle(worlds.units()).await,
-            Err(_) => self.withdraw(worlds.units()).await,
+        let begun = SystemTime::now();
+        match self.attempt(worlds, tell).await {
+            Ok(()) => {
+                self.settle(worlds.units()).await;
+                Ok(())
+            }
+            Err(error) => {
+                self.withdraw(worlds.units()).await;
+                // Written at the unit's end, which is over only now.
+                let folder = self.folder.as_ref();
+                let words = folder.map(|folder| folder.last_words(begun));
+                Err(refusal::with_last_words(error, &words.unwrap_or_default()))
+            }
         }
-        built
     }
 
     /// Stops it, and starts again what made room for it.
@@ -131,27 +141,34 @@ impl Build {
                 continue;
             }
             say(format!("stopping {other}: one model is served at a time"));
+            self.stopped().push(other.clone());
             units.change(&other, Verb::Stop, STOP).await?;
-            self.stopped().push(other);
         }
         say(format!("starting {unit}"));
-        let started = units.change(&unit, Verb::Start, START).await;
-        let started = started.map_err(|error| self.with_last_words(error))?;
+        let started = units.change(&unit, Verb::Start, START).await?;
         if started.state == "inactive" {
             return Err(refusal::not_begun(&unit, self.folder.as_ref()));
         }
         let begun = Instant::now();
+        let mut seen = begun;
         loop {
             worlds.look_at(self.index, LOOK).await;
             if self.is_served(&worlds.current()) {
                 return Ok(());
             }
-            let now = units.look_at(&unit).await?;
-            if let Some(why) = ending(now.as_ref(), started.restarts) {
-                return Err(self.with_last_words(refusal::failed(&unit, &why)));
+            match units.look_at(&unit).await {
+                Ok(now) => {
+                    seen = Instant::now();
+                    if let Some(why) = ending(now.as_ref(), started.restarts) {
+                        return Err(refusal::failed(&unit, &why));
+                    }
+                }
+                // The bus comes back; half an hour of compiling does not.
+                Err(error) if seen.elapsed() > LONGEST_SILENCE => return Err(error),
+                Err(_) => {}
             }
             if begun.elapsed() > LONGEST {
-                return Err(self.with_last_words(refusal::too_long(&unit, LONGEST)));
+                return Err(refusal::too_long(&unit, LONGEST));
             }
             let folder = self.folder.clone();
             let measured =
@@ -192,11 +209,6 @@ impl Build {
             let mut models = seen.report.models.iter();
             seen.state.is_usable() && models.any(|found| *found.name == *self.instance.as_str())
         })
-    }
-
-    fn with_last_words(&self, error: ApiError) -> ApiError {
-        let words = self.folder.as_ref().map(Folder::last_words);
-        refusal::with_last_words(error, &words.unwrap_or_default())
     }
 
     fn last_stopped(&self) -> Option<String> {

@@ -4,6 +4,7 @@
 use std::{
     io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 /// A model's folder, as its unit names it: the model in it, and beside that what the engine makes.
@@ -62,9 +63,10 @@ impl Folder {
         bytes_of(&cache, DEEPEST, &mut MOST_FILES.clone())
     }
 
-    /// What the engine said before it ended (config/libexec/thox-engine-log), without what could steer a terminal.
-    pub(super) fn last_words(&self) -> Vec<String> {
-        let text = tail(&self.source.with_file_name("engine.log")).unwrap_or_default();
+    /// What the engine said before it failed (config/libexec/thox-engine-log), if that was after this time; without what
+    /// could steer a terminal.
+    pub(super) fn last_words(&self, after: SystemTime) -> Vec<String> {
+        let text = tail(&self.source.with_file_name("engine.log"), after).unwrap_or_default();
         let lines = text.lines().map(|line| {
             let shown = line.chars().filter(|c| !c.is_control());
             shown.take(LONGEST_LINE).collect::<String>()
@@ -75,9 +77,13 @@ impl Folder {
     }
 }
 
-fn tail(path: &Path) -> io::Result<String> {
+fn tail(path: &Path, after: SystemTime) -> io::Result<String> {
     let mut file = std::fs::File::open(path)?;
-    let length = file.metadata()?.len();
+    let about = file.metadata()?;
+    if about.modified()? < after {
+        return Ok(String::new());
+    }
+    let length = about.len();
     file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_LOG)))?;
     let mut bytes = Vec::new();
     file.take(LONGEST_LOG).read_to_end(&mut bytes)?;
@@ -119,7 +125,8 @@ mod tests {
             source: own.join("model"),
         };
         assert!(!folder.is_there().unwrap());
-        assert!(folder.last_words().is_empty());
+        let long_ago = SystemTime::UNIX_EPOCH;
+        assert!(folder.last_words(long_ago).is_empty());
         std::fs::create_dir_all(own.join("model/parts")).unwrap();
         std::fs::write(own.join("model/parts/weights"), vec![0; 4000]).unwrap();
         std::fs::write(own.join("model/config.json"), "{}").unwrap();
@@ -136,8 +143,10 @@ mod tests {
             .map(|line| format!("line {line}\u{1b}[2J\n\n"))
             .collect();
         std::fs::write(own.join("engine.log"), log).unwrap();
-        let words = folder.last_words();
+        let words = folder.last_words(long_ago);
         assert_eq!(words.len(), MOST_LINES);
         assert_eq!(words.last().unwrap(), "line 29[2J");
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        assert!(folder.last_words(later).is_empty(), "of another time");
     }
 }
