@@ -304,6 +304,45 @@ def test_quadlet(device: Device) -> str:
     return "both command lines, word by word"
 
 
+# The quadlet's place, with a server that compiles for a moment; what is called at its end is the quadlet's own.
+COMPILES = """
+[Unit]
+ConditionPathIsDirectory=/data/tensorrt-llm/%i/model
+[Service]
+ExecStart=/bin/sh -c 'case %i in broken*) echo "ValueError: no recipe for this" >&2; sleep 1; exit 1;; esac; sleep 2; mkdir -p /data/tensorrt-llm/%i/cache; head -c 4000 /dev/zero >/data/tensorrt-llm/%i/cache/engine; sleep infinity | /opt/double edge-llm --port 8000'
+{end}
+Restart=on-failure
+RestartSec=1s
+"""
+
+
+def test_an_engine_is_built(device: Device) -> str:
+    """By the command line, thoxd, the real systemd and the real polkit."""
+    box, name = device.box, "qwen2.5-coder-7b"
+    quadlet = (ROOT / "systemd/tensorrt-llm@.container").read_text()
+    end = re.search(r"^ExecStopPost=.*thox-engine-log.*$", quadlet, re.M)
+    box.write("/run/systemd/system/tensorrt-llm@.service", COMPILES.format(end=end[0]))
+    box.inside("systemctl", "daemon-reload")
+    none = box.inside("thox", "models", "build", name, check=False)
+    assert none.returncode == 5 and f"/data/tensorrt-llm/{name}/model" in none.stderr, none.stderr
+    for model in (name, "broken"):
+        box.inside("mkdir", "-p", f"/data/tensorrt-llm/{model}/model")
+    start = time.monotonic()
+    broken = box.inside("thox", "models", "build", "broken", check=False)
+    assert broken.returncode == 1 and "ValueError: no recipe for this" in broken.stderr, broken.stderr
+    assert box.show("tensorrt-llm@broken.service", "ActiveState") == "inactive", "it is not tried again"
+    built = box.inside("thox", "models", "build", name)
+    assert f"{name} is built" in built.stdout, built.stdout
+    assert box.show(f"tensorrt-llm@{name}.service", "ActiveState") == "active", "it serves"
+    models = [model["id"] for model in json.loads(get("/v1/models")[1])["data"]]
+    assert name in models, models
+    took = time.monotonic() - start
+    box.inside("systemctl", "stop", f"tensorrt-llm@{name}.service")
+    box.inside("rm", "-r", "/run/systemd/system/tensorrt-llm@.service", "/data/tensorrt-llm")
+    box.inside("systemctl", "daemon-reload")
+    return f"one that fails, with its last words, and one that is served: {took:.0f} s"
+
+
 PACK = """
 export CONTAINERS_STORAGE_CONF=/usr/lib/thox/containers-storage.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1
 mkdir -p /run/pack && echo hello >/run/pack/hello && tar -C /run/pack -cf /run/pack.tar hello

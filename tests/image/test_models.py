@@ -107,6 +107,33 @@ class Container(Stage):
         self.assert_fails(self.load(str(archive)), "has no image")
 
 
+class LastWords(Stage):
+    def end(self, result: str):
+        return self.run_script(
+            "config/libexec/thox-engine-log", str(self.folder / "engine.log"), INVOCATION_ID="abc", SERVICE_RESULT=result
+        )
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.folder / "engine.log"
+        self.double("journalctl", "echo Loading; echo ValueError")
+        self.double("chgrp", "")
+
+    def test_kept_after_a_failure(self) -> None:
+        self.assert_ok(self.end("exit-code"))
+        self.assertEqual(self.log.read_text(), "Loading\nValueError\n")
+        self.assertEqual(self.log.stat().st_mode & 0o777, 0o640)
+        asked = [call for call in self.calls() if call.startswith("journalctl")]
+        self.assertTrue(asked[0].endswith("_SYSTEMD_INVOCATION_ID=abc"), asked)
+        self.assertTrue([call for call in self.calls() if call.startswith("chgrp thox")], self.calls())
+
+    def test_an_end_that_was_wanted_changes_nothing(self) -> None:
+        self.log.write_text("of the failure before")
+        self.assert_ok(self.end("success"))
+        self.assertEqual(self.log.read_text(), "of the failure before")
+        self.assertEqual(self.calls(), [])
+
+
 class Cdi(Stage):
     def test_the_nodes_groups_by_number(self) -> None:
         dev = self.folder / "dev"

@@ -1,4 +1,5 @@
-//! Models that come and go: `/thox/v1/models/downloads`, `/thox/v1/models/load`, `unload` and `delete`.
+//! Models that come and go: `/thox/v1/models/downloads`, `/thox/v1/models/builds`, `/thox/v1/models/load`, `unload` and
+//! `delete`.
 
 use crate::error::ErrorObject;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ pub struct ModelChanged {
     pub action: ModelAction,
 }
 
-/// How far a download is.
+/// How far a download or a build is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DownloadState {
@@ -55,16 +56,16 @@ pub enum DownloadState {
     Cancelled,
 }
 
-/// A download, also as an event of `?follow=true`.
+/// A download or a build, also as an event of `?follow=true`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Download {
     /// By which it is asked for.
     pub id: String,
-    /// Always `model.download`.
+    /// `model.download`, or `model.build` where an engine is compiled for it.
     pub object: String,
     /// The engine's own name of the model.
     pub model: String,
-    /// The engine that downloads it, by its name in the settings.
+    /// The engine that downloads it or is compiled, by its name in the settings.
     pub engine: String,
     /// How far it is.
     pub state: DownloadState,
@@ -89,7 +90,7 @@ pub struct Download {
 pub struct DownloadList {
     /// Always `list`.
     pub object: String,
-    /// The downloads, oldest first; those that are over are forgotten in the end.
+    /// The downloads and builds, oldest first; those that are over are forgotten in the end.
     pub data: Vec<Download>,
 }
 

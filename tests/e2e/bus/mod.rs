@@ -3,9 +3,11 @@
 //!
 //! - `stage`: the bus and who is on it.
 //! - `properties`: what is shown, and that every change is told; `methods`: what can be asked for, and by whom.
+//! - `builds`: an engine that is compiled for a model.
 //! - `units`: the engines' units; `doors`: the same over HTTP and by `thox`; `downloads`: models that are fetched.
 //! - `updates`: the device's system, with RAUC; `comes_and_goes`: no bus, another one, a name that is taken.
 
+mod builds;
 mod comes_and_goes;
 mod doors;
 mod downloads;

@@ -3,6 +3,8 @@
 dbusmock's own has no Subscribe, no RestartUnit, no ResetFailedUnit and no property of a service.
 """
 
+import fnmatch
+
 import dbus
 from dbusmock import MOCK_IFACE, mockobject
 from gi.repository import GLib
@@ -21,6 +23,9 @@ def load(mock, _parameters):
     mock.jobs = 0
     mock.result = "done"
     mock.is_denied = False
+    # Folders without which a unit does not start; what a unit does when it is started, else it runs.
+    mock.conditions = {}
+    mock.fates = {}
 
 
 def path_of(name):
@@ -29,7 +34,10 @@ def path_of(name):
 
 def put(mock, name, load_state, active, sub, result, restarts):
     path = path_of(name)
-    of_unit = {"Id": name, "LoadState": load_state, "ActiveState": active, "SubState": sub}
+    folder = mock.conditions.get(name)
+    conditions = [("ConditionPathIsDirectory", False, False, folder, dbus.Int32(0))] if folder else []
+    of_unit = {"Id": name, "LoadState": load_state, "ActiveState": active, "SubState": sub,
+               "Conditions": dbus.Array(conditions, signature="(sbbsi)")}
     of_service = {"Result": result, "NRestarts": dbus.UInt32(restarts)}
     if name not in mock.units:
         mock.units[name] = path
@@ -55,8 +63,9 @@ def job(mock, verb, name, then):
     number, path = mock.jobs, f"{MAIN_OBJ}/job/{mock.jobs}"
 
     def ends():
+        fate = mock.fates.get(name) if verb == "StartUnit" else None
         if mock.result == "done":
-            put(mock, name, "loaded", *then)
+            put(mock, name, "loaded", *(fate or then))
         mock.EmitSignal(MAIN_IFACE, "JobRemoved", "uoss", [dbus.UInt32(number), dbus.ObjectPath(path), name, mock.result])
 
     GLib.timeout_add(50, ends)
@@ -73,6 +82,19 @@ def LoadUnit(self, name):
     if name not in self.units:
         put(self, name, "not-found", "inactive", "dead", "success", 0)
     return dbus.ObjectPath(self.units[name])
+
+
+@dbus.service.method(MAIN_IFACE, in_signature="asas", out_signature="a(ssssssouso)")
+def ListUnitsByPatterns(self, states, patterns):
+    listed = []
+    for name, path in self.units.items():
+        unit = mockobject.objects[path]
+        state = unit.Get(UNIT_IFACE, "ActiveState")
+        if state in states and any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+            none = dbus.ObjectPath("/")
+            listed.append((name, "", unit.Get(UNIT_IFACE, "LoadState"), state, unit.Get(UNIT_IFACE, "SubState"), "",
+                           dbus.ObjectPath(path), dbus.UInt32(0), "", none))
+    return dbus.Array(listed, signature="(ssssssouso)")
 
 
 @dbus.service.method(MAIN_IFACE, in_signature="s", out_signature="")
@@ -99,6 +121,17 @@ def StopUnit(self, name, _mode):
 @dbus.service.method(MOCK_IFACE, in_signature="ssssu", out_signature="")
 def SetUnit(self, name, active, sub, result, restarts):
     put(self, name, "loaded", active, sub, result, restarts)
+
+
+@dbus.service.method(MOCK_IFACE, in_signature="ss", out_signature="")
+def SetFolder(self, name, folder):
+    self.conditions[str(name)] = str(folder)
+    put(self, name, "loaded", "inactive", "dead", "success", 0)
+
+
+@dbus.service.method(MOCK_IFACE, in_signature="ssss", out_signature="")
+def SetFate(self, name, active, sub, result):
+    self.fates[str(name)] = (str(active), str(sub), str(result), 0)
 
 
 @dbus.service.method(MOCK_IFACE, in_signature="s", out_signature="")

@@ -140,6 +140,7 @@ async fn administration_takes_small_bodies_and_asking_large_ones() {
     ];
     for (method, path) in [
         ("POST", DOWNLOADS),
+        ("POST", "/thox/v1/models/builds"),
         ("POST", "/thox/v1/models/load"),
         ("POST", "/thox/v1/models/unload"),
         ("POST", "/thox/v1/models/delete"),

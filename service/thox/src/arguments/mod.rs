@@ -175,13 +175,19 @@ pub(crate) enum ModelsCommand {
     List,
     /// Fetch a model and show how far it is; it goes on without this command too
     Pull(ModelArguments),
+    /// Compile an engine for a model that is on the device, and show how far it is; it goes on without this command too
+    ///
+    /// For TensorRT: the model is a folder of /data/tensorrt-llm on the device, with what was published in its folder
+    /// model. It takes half an hour and more, and the device serves the model then. Ctrl-C leaves it going;
+    /// thox models downloads --cancel ends it.
+    Build(ModelArguments),
     /// Take a model into memory
     Load(ModelArguments),
     /// Drop a model from memory
     Unload(ModelArguments),
     /// Remove a model from the disk
     Rm(ModelArguments),
-    /// The downloads under way and the last ones
+    /// The downloads and builds under way and the last ones
     Downloads {
         /// Cancel the one of this id
         #[arg(long, value_name = "ID")]

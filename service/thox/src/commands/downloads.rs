@@ -1,4 +1,4 @@
-//! `thox models pull` and `thox models downloads`.
+//! `thox models pull`, `thox models build` and `thox models downloads`.
 
 use super::{print_json, words};
 use crate::{
@@ -12,16 +12,50 @@ use thox_api::{Download, DownloadList, DownloadState, NamedModel};
 
 const DOWNLOADS: &str = "/thox/v1/models/downloads";
 
-/// Has a model fetched, and shows how far it is until it is there.
-pub(super) async fn pull(
+/// What a device is asked for that takes long.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Work {
+    /// A model is fetched.
+    Pull,
+    /// An engine is compiled for one.
+    Build,
+}
+
+impl Work {
+    fn route(self) -> &'static str {
+        match self {
+            Self::Pull => DOWNLOADS,
+            Self::Build => "/thox/v1/models/builds",
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Pull => "download",
+            Self::Build => "build",
+        }
+    }
+
+    /// What a list has.
+    fn of(download: &Download) -> Self {
+        match &*download.object {
+            "model.build" => Self::Build,
+            _ => Self::Pull,
+        }
+    }
+}
+
+/// Has a model fetched or compiled, and shows how far it is until it is there.
+pub(super) async fn begin(
     device: &Device,
+    work: Work,
     arguments: ModelArguments,
     output: Output,
     is_json: bool,
 ) -> Result<(), Failure> {
     let named = NamedModel::from(arguments);
     let (_, begun) = device
-        .send::<Download>(Method::POST, DOWNLOADS, &named)
+        .send::<Download>(Method::POST, work.route(), &named)
         .await?;
     let path = format!("{DOWNLOADS}/{}?follow=true", escaped(&begun.id));
     let mut lines = device.lines(&path).await?;
@@ -29,7 +63,8 @@ pub(super) async fn pull(
     while let Some(line) = lines.next().await? {
         last = serde_json::from_str(&line).map_err(|error| {
             Failure::error(format!(
-                "the device tells of its download strangely: {error}"
+                "the device tells of its {} strangely: {error}",
+                work.noun()
             ))
         })?;
         if is_json {
@@ -39,10 +74,10 @@ pub(super) async fn pull(
         }
     }
     output::progress("");
-    ended(last, output, is_json)
+    ended(work, last, output, is_json)
 }
 
-fn ended(download: Download, output: Output, is_json: bool) -> Result<(), Failure> {
+fn ended(work: Work, download: Download, output: Output, is_json: bool) -> Result<(), Failure> {
     let Download {
         model,
         engine,
@@ -51,25 +86,31 @@ fn ended(download: Download, output: Output, is_json: bool) -> Result<(), Failur
     } = &download;
     match download.state {
         DownloadState::Succeeded if is_json => Ok(()),
-        DownloadState::Succeeded => {
-            output.line(&format!("{model} is on {engine}: {}.", words::bytes(*bytes)))
-        }
+        DownloadState::Succeeded => output.line(&match work {
+            Work::Pull => format!("{model} is on {engine}: {}.", words::bytes(*bytes)),
+            Work::Build => format!("{model} is built, and {engine} serves it."),
+        }),
         DownloadState::Failed => {
             let error = download.error;
             let is_missing = error
                 .as_ref()
                 .is_some_and(|error| error.code.as_deref() == Some("model_not_found"));
             let exit = if is_missing { Exit::NotFound } else { Exit::Error };
-            let message = error.map_or_else(|| "the download failed".to_owned(), |error| error.message);
+            let message = error.map_or_else(|| format!("the {} failed", work.noun()), |error| error.message);
             Err(Failure::with(exit, message))
         }
         DownloadState::Cancelled => Err(Failure::error(format!(
-            "the download of {model} was cancelled"
+            "the {} of {model} was cancelled",
+            work.noun()
         ))),
         DownloadState::Queued | DownloadState::Running => Err(Failure::error(format!(
-            "the device stopped telling of the download of {model}"
+            "the device stopped telling of the {} of {model}",
+            work.noun()
         ))
-        .next("thox models downloads tells whether it goes on; thox models pull begins it again where it was")),
+        .next(match work {
+            Work::Pull => "thox models downloads tells whether it goes on; thox models pull begins it again where it was",
+            Work::Build => "thox models downloads tells whether it goes on; thox models build follows it again",
+        })),
     }
 }
 
@@ -86,6 +127,8 @@ fn progress(download: &Download) -> String {
             ));
             parts.push(format!("{percent} %"));
         }
+        // A build: what it makes is counted, and nobody knows how much that will be.
+        Some(_) | None if download.bytes > 0 => parts.push(words::bytes(download.bytes)),
         Some(_) | None => {}
     }
     if let Some(rate) = download.bytes_per_second {
@@ -104,7 +147,7 @@ fn progress(download: &Download) -> String {
     parts.join("  ")
 }
 
-/// Lists the downloads.
+/// Lists the downloads and builds.
 pub(super) async fn list(device: &Device, output: Output, is_json: bool) -> Result<(), Failure> {
     let (reply, list) = device.get::<DownloadList>(DOWNLOADS).await?;
     if is_json {
@@ -157,12 +200,12 @@ pub(super) async fn cancel(
     if is_json {
         return print_json(&reply, output);
     }
-    let model = over.model;
+    let (noun, model) = (Work::of(&over).noun(), over.model);
     output.line(&match over.state {
-        DownloadState::Cancelled => format!("The download of {model} is cancelled."),
-        DownloadState::Succeeded => format!("The download of {model} was done already."),
+        DownloadState::Cancelled => format!("The {noun} of {model} is cancelled."),
+        DownloadState::Succeeded => format!("The {noun} of {model} was done already."),
         DownloadState::Failed | DownloadState::Queued | DownloadState::Running => {
-            format!("The download of {model} had failed already.")
+            format!("The {noun} of {model} had failed already.")
         }
     })
 }
@@ -199,5 +242,12 @@ mod tests {
         );
         download.bytes_per_second = Some(0);
         assert!(progress(&download).ends_with("0 B/s"));
+        download.bytes_per_second = None;
+        download.total = None;
+        download.status = "compiling, 12 min so far".to_owned();
+        assert_eq!(
+            progress(&download),
+            "llama3.2:3b  734.0 MB  compiling, 12 min so far"
+        );
     }
 }

@@ -36,6 +36,7 @@ use crate::{
     interrupt::Interrupt,
     output::Output,
 };
+use downloads::Work;
 use std::time::Duration;
 
 /// Carries out a command; Ctrl-C ends it.
@@ -132,7 +133,10 @@ async fn change_models(
     let (change, arguments) = match command {
         ModelsCommand::List => return models::list(device, output, is_json).await,
         ModelsCommand::Pull(arguments) => {
-            return downloads::pull(device, arguments, output, is_json).await;
+            return downloads::begin(device, Work::Pull, arguments, output, is_json).await;
+        }
+        ModelsCommand::Build(arguments) => {
+            return downloads::begin(device, Work::Build, arguments, output, is_json).await;
         }
         ModelsCommand::Downloads { cancel: None } => {
             return downloads::list(device, output, is_json).await;

@@ -21,7 +21,7 @@ fn device(last: &Value) -> (Server, String) {
     let told = lines.clone();
     let server = Server::start(move |request, client| {
         let (status, body) = match request.line.split(" HTTP").next() {
-            Some("POST /thox/v1/models/downloads") => (202, &begun),
+            Some("POST /thox/v1/models/downloads" | "POST /thox/v1/models/builds") => (202, &begun),
             Some("GET /thox/v1/models/downloads/dl_1?follow=true") => (200, &told),
             other => panic!("{other:?} was asked for"),
         };
@@ -78,6 +78,38 @@ fn each_end_has_its_exit_code() {
             (Some(code), ""),
             "{last}"
         );
+        assert!(done.stderr.contains(words), "{last}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn a_build_is_told_of_as_a_build() {
+    let build = |state: &str| {
+        let mut build = download(state, 500_000_000);
+        build["object"] = json!("model.build");
+        build["engine"] = json!("tensorrt");
+        build["total"] = Value::Null;
+        build["bytes_per_second"] = Value::Null;
+        build["status"] = json!("compiling, 12 min so far");
+        build
+    };
+    let (server, _) = device(&build("succeeded"));
+    let host = server.host();
+    let command = ["models", "build", "llama3.2:3b", "--host", &host];
+    let done = run(&command);
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (Some(0), "llama3.2:3b is built, and tensorrt serves it.\n"),
+        "{done:?}"
+    );
+    for (last, words) in [
+        ("cancelled", "the build of llama3.2:3b was cancelled"),
+        ("running", "thox models build follows it again"),
+    ] {
+        let (server, _) = device(&build(last));
+        let host = server.host();
+        let done = run(&["models", "build", "llama3.2:3b", "--host", &host]);
+        assert_eq!(done.code, Some(1), "{last}");
         assert!(done.stderr.contains(words), "{last}: {}", done.stderr);
     }
 }

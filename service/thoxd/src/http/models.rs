@@ -1,4 +1,4 @@
-//! `/thox/v1/models/…`: downloads, load, unload, delete.
+//! `/thox/v1/models/…`: downloads, builds, load, unload, delete.
 
 use super::{
     device::json,
@@ -48,6 +48,17 @@ pub async fn download(
 ) -> Result<Response, Refused> {
     let named: NamedModel = document(&door, &headers, body).await?;
     let begun = door.models.downloads().begin(&named)?;
+    json(StatusCode::ACCEPTED, &begun)
+}
+
+/// `POST /thox/v1/models/builds`
+pub async fn build(
+    State(door): State<SharedDoor>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let named: NamedModel = document(&door, &headers, body).await?;
+    let begun = door.models.downloads().build(&named).await?;
     json(StatusCode::ACCEPTED, &begun)
 }
 

@@ -133,6 +133,12 @@ pub fn routes(door: Door) -> Routes<()> {
             "/thox/v1/models/downloads/{id}",
             models::cancel_download,
         )
+        .route(
+            Administration,
+            POST,
+            "/thox/v1/models/builds",
+            models::build,
+        )
         .route(Administration, POST, "/thox/v1/models/load", models::load)
         .route(
             Administration,

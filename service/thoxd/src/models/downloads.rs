@@ -1,6 +1,6 @@
-//! The downloads under way and the last ones: few at once, the same model once, and none is lost with its client.
+//! The downloads and builds under way and the last ones: few at once, the same model once, and none is lost with its client.
 
-use super::{job::Job, target::wanted};
+use super::{build::Build, job::Job, target::wanted, work::Work};
 use crate::{keys::secret::random, lifetime::Lifetime, world::Worlds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thox_api::{ApiError, Download, ErrorKind, NamedModel};
@@ -10,13 +10,16 @@ use tokio::sync::{Semaphore, watch};
 /// Two keep a network busy; more only share it.
 const AT_ONCE: usize = 2;
 
+/// One takes the whole GPU and all memory that there is.
+const BUILDS_AT_ONCE: usize = 1;
+
 /// Under way and waiting; nobody has room for more models.
 const MOST_UNFINISHED: usize = 32;
 
 /// With those that are over, each below a kilobyte.
 const MOST_KEPT: usize = 100;
 
-/// All downloads.
+/// All downloads and builds.
 #[derive(Debug)]
 pub struct Downloads {
     worlds: Arc<Worlds>,
@@ -25,6 +28,7 @@ pub struct Downloads {
     places: Arc<Semaphore>,
     /// Counts what happens to any of them.
     news: Arc<watch::Sender<u64>>,
+    building: Arc<Semaphore>,
     /// Oldest first.
     jobs: Mutex<Vec<Arc<Job>>>,
 }
@@ -37,6 +41,7 @@ impl Downloads {
             lifetime,
             places: Arc::new(Semaphore::new(AT_ONCE)),
             news: Arc::new(watch::Sender::new(0)),
+            building: Arc::new(Semaphore::new(BUILDS_AT_ONCE)),
             jobs: Mutex::default(),
         }
     }
@@ -57,20 +62,31 @@ impl Downloads {
             );
             return Err(ApiError::new(ErrorKind::RegistryNotAllowed, message).param("model"));
         }
+        self.add(Work::Fetch(target))
+    }
+
+    /// Begins to compile an engine for a model, or tells of the build that does so already.
+    ///
+    /// # Errors
+    /// There is no engine that compiles, the name is none, its unit, its files or the room for it are missing, systemd
+    /// cannot be asked, or too much is under way.
+    pub async fn build(&self, named: &NamedModel) -> Result<Download, ApiError> {
+        let build = Build::prepare(&self.worlds, named).await?;
+        self.add(Work::Build(build))
+    }
+
+    fn add(&self, work: Work) -> Result<Download, ApiError> {
         let id = random::<8>().map_err(|error| {
             let message = "the system gives no random numbers; the log of thoxd says more.";
             ApiError::new(ErrorKind::Internal, message).cause(error)
         })?;
         let mut jobs = self.jobs();
-        if let Some(same) = jobs
-            .iter()
-            .find(|job| !job.is_over() && job.is_for(&target))
-        {
+        if let Some(same) = jobs.iter().find(|job| !job.is_over() && job.is_for(&work)) {
             return Ok(same.now());
         }
         if jobs.iter().filter(|job| !job.is_over()).count() >= MOST_UNFINISHED {
             let message = format!(
-                "{MOST_UNFINISHED} downloads are under way or waiting. Ask again when some are done, or cancel one."
+                "{MOST_UNFINISHED} downloads and builds are under way or waiting. Ask again when some are done, or cancel one."
             );
             return Err(ApiError::new(ErrorKind::QueueFull, message).retry_after(60));
         }
@@ -79,13 +95,17 @@ impl Downloads {
         {
             jobs.remove(oldest);
         }
-        let id = format!("dl_{:016x}", u64::from_be_bytes(id));
-        let job = Arc::new(Job::new(id, target, Arc::clone(&self.news)));
+        let (kind, places) = match &work {
+            Work::Fetch(_) => ("dl", &self.places),
+            Work::Build(_) => ("build", &self.building),
+        };
+        let id = format!("{kind}_{:016x}", u64::from_be_bytes(id));
+        let job = Arc::new(Job::new(id, work, Arc::clone(&self.news)));
         jobs.push(Arc::clone(&job));
         let shown = job.now();
         drop(jobs);
         self.news.send_modify(|count| *count += 1);
-        let (places, worlds) = (Arc::clone(&self.places), Arc::clone(&self.worlds));
+        let (places, worlds) = (Arc::clone(places), Arc::clone(&self.worlds));
         self.lifetime.spawn_background(job.run(places, worlds));
         Ok(shown)
     }
@@ -128,7 +148,7 @@ impl Downloads {
         found.ok_or_else(|| {
             let shown: String = id.chars().take(40).collect();
             let message = format!(
-                "there is no download {shown:?}. GET /thox/v1/models/downloads lists them; they are forgotten when thoxd ends."
+                "there is no download and no build {shown:?}. GET /thox/v1/models/downloads lists them; they are forgotten when thoxd ends."
             );
             ApiError::new(ErrorKind::DownloadNotFound, message).param("id")
         })

@@ -1,13 +1,11 @@
-//! One download: queued → running → succeeded, failed or cancelled. It belongs to the daemon and not to whoever asked.
+//! One download or build: queued → running → succeeded, failed or cancelled. It belongs to the daemon and not to whoever
+//! asked.
 
-use super::{progress::Progress, target::Target};
-use crate::{
-    engine::{Pull, Step},
-    world::Worlds,
-};
+use super::{shown::Shown, work::Work};
+use crate::world::Worlds;
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use thox_api::{ApiError, Download, DownloadState};
 use tokio::sync::{Semaphore, watch};
@@ -16,14 +14,12 @@ use tokio_util::sync::CancellationToken;
 /// A look takes milliseconds; one that hangs is no reason for a download never to end.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// A download.
+/// A download or a build.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: String,
-    target: Target,
-    shown: watch::Sender<Download>,
-    /// Those who follow all downloads hear of it too.
-    news: Arc<watch::Sender<u64>>,
+    work: Work,
+    shown: Shown,
     cancelled: CancellationToken,
 }
 
@@ -34,14 +30,14 @@ enum End {
 }
 
 impl Job {
-    pub(super) fn new(id: String, target: Target, news: Arc<watch::Sender<u64>>) -> Self {
+    pub(super) fn new(id: String, work: Work, news: Arc<watch::Sender<u64>>) -> Self {
         let shown = Download {
             id: id.clone(),
-            object: "model.download".to_owned(),
-            model: target.model.to_string(),
-            engine: target.engine.name.to_string(),
+            object: work.object().to_owned(),
+            model: work.model(),
+            engine: work.engine().name.to_string(),
             state: DownloadState::Queued,
-            status: "waiting for other downloads".to_owned(),
+            status: work.waits_for().to_owned(),
             bytes: 0,
             total: None,
             bytes_per_second: None,
@@ -51,32 +47,26 @@ impl Job {
         };
         Self {
             id,
-            target,
-            shown: watch::Sender::new(shown),
-            news,
+            work,
+            shown: Shown::new(shown, news),
             cancelled: CancellationToken::new(),
         }
     }
 
     pub(super) fn now(&self) -> Download {
-        self.shown.borrow().clone()
+        self.shown.now()
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<Download> {
-        self.shown.subscribe()
-    }
-
-    fn change(&self, how: impl FnOnce(&mut Download)) {
-        self.shown.send_modify(how);
-        self.news.send_modify(|count| *count += 1);
+        self.shown.changes()
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.shown.borrow().state.is_over()
+        self.shown.now().state.is_over()
     }
 
-    pub(super) fn is_for(&self, target: &Target) -> bool {
-        self.target.index == target.index && self.target.model.is_same(&target.model)
+    pub(super) fn is_for(&self, work: &Work) -> bool {
+        self.work.is_same(work)
     }
 
     /// Ends it, if it is not over.
@@ -84,54 +74,40 @@ impl Job {
         self.cancelled.cancel();
     }
 
-    /// Waits for a place and fetches the model.
+    /// Waits for a place and does its work.
     pub(super) async fn run(self: Arc<Self>, places: Arc<Semaphore>, worlds: Arc<Worlds>) {
         let end = tokio::select! {
             biased;
             () = self.cancelled.cancelled() => End::Cancelled,
-            end = self.fetch(&places) => end,
+            end = self.work(&places, &worlds) => end,
         };
+        let has_begun = self.shown.now().state == DownloadState::Running;
+        if matches!(end, End::Cancelled) && has_begun {
+            self.work.withdraw(&worlds).await;
+        }
         // Whoever sees that it is over finds the model.
-        worlds.look_at(self.target.index, LOOK).await;
+        worlds.look_at(self.work.index(), LOOK).await;
         self.finish(end);
     }
 
-    async fn fetch(&self, places: &Semaphore) -> End {
+    async fn work(&self, places: &Semaphore, worlds: &Worlds) -> End {
         let Ok(_place) = places.acquire().await else {
             return End::Cancelled;
         };
-        self.change(|shown| {
-            shown.state = DownloadState::Running;
-            shown.status = "asking the engine".to_owned();
-        });
-        let Target { engine, model, .. } = &self.target;
-        tracing::info!(engine = %engine.name, %model, id = self.id, "a model is being fetched");
-        let mut pull = match Pull::begin(engine, model).await {
-            Ok(pull) => pull,
-            Err(error) => return End::Failed(error),
-        };
-        let mut progress = Progress::default();
-        loop {
-            let step = match pull.next().await {
-                Ok(Step::Done) => return End::Done,
-                Ok(step) => step,
-                Err(error) => return End::Failed(error),
-            };
-            progress.take_in(&step, Instant::now());
-            self.change(|shown| {
-                shown.bytes = progress.bytes();
-                shown.total = progress.total();
-                shown.bytes_per_second = progress.rate();
-                shown.status = match step {
-                    Step::Status(status) => status,
-                    Step::Piece { .. } | Step::Done => "downloading".to_owned(),
-                };
-            });
+        self.shown
+            .change(|shown| shown.state = DownloadState::Running);
+        let (engine, model) = (&self.work.engine().name, self.work.model());
+        let what = self.work.object();
+        tracing::info!(%engine, %model, id = self.id, what, "a job has begun");
+        match self.work.run(worlds, &self.shown).await {
+            Ok(()) => End::Done,
+            Err(error) => End::Failed(error),
         }
     }
 
     fn finish(&self, end: End) {
-        let Target { engine, model, .. } = &self.target;
+        let (engine, model) = (&self.work.engine().name, self.work.model());
+        let what = self.work.object();
         let (state, status, error) = match end {
             End::Done => (DownloadState::Succeeded, "done", None),
             End::Failed(error) => (DownloadState::Failed, "failed", Some(error)),
@@ -139,13 +115,16 @@ impl Job {
         };
         match &error {
             Some(error) => {
-                tracing::warn!(engine = %engine.name, %model, id = self.id, %error, "a model could not be fetched");
+                // An engine's own words stay out of the log: the first line is thoxd's.
+                let said = error.to_string();
+                let error = said.lines().next().unwrap_or_default();
+                tracing::warn!(%engine, %model, id = self.id, what, error, "a job has failed");
             }
             None => {
-                tracing::info!(engine = %engine.name, %model, id = self.id, status, "the end of a download");
+                tracing::info!(%engine, %model, id = self.id, what, status, "the end of a job");
             }
         }
-        self.change(|shown| {
+        self.shown.change(|shown| {
             shown.state = state;
             shown.status = status.to_owned();
             shown.bytes_per_second = None;

@@ -1,14 +1,19 @@
-//! What is done to the models of engines: they are fetched, taken into memory, dropped from it, removed.
+//! What is done to the models of engines: they are fetched, compiled, taken into memory, dropped from it, removed.
 //!
 //! - [`target`]: which model on which engine a name means.
 //! - [`change`]: load, unload, delete.
-//! - [`downloads`]: those under way and the last ones; `job`: one of them; `progress`: how far it is and how fast.
+//! - [`downloads`]: those under way and the last ones; `job`: one of them; `work`: what it does; `shown`: what is told
+//!   of it; `progress`: how far a download is and how fast.
+//! - [`build`]: an engine that is compiled for a model, which is a job like a download.
 
+pub mod build;
 pub mod change;
 pub mod downloads;
 mod job;
 mod progress;
+mod shown;
 pub mod target;
+mod work;
 
 use crate::{lifetime::Lifetime, world::Worlds};
 use downloads::Downloads;

@@ -126,7 +126,10 @@ pub fn wanted(snapshot: &Snapshot, named: &NamedModel) -> Result<Target, ApiErro
     })
 }
 
-fn named_engine(snapshot: &Snapshot, named: &NamedModel) -> Result<Option<usize>, ApiError> {
+pub(super) fn named_engine(
+    snapshot: &Snapshot,
+    named: &NamedModel,
+) -> Result<Option<usize>, ApiError> {
     let Some(name) = &named.engine else {
         return Ok(None);
     };

@@ -6,7 +6,7 @@
 use super::units::Verb;
 use crate::bus::answer;
 use futures_util::StreamExt as _;
-use std::{collections::HashMap, num::NonZeroUsize};
+use std::{collections::HashMap, num::NonZeroUsize, path::PathBuf};
 use thox_api::{ApiError, ErrorKind, UnitHealth};
 use zbus::{
     Connection, Message, MessageStream, OwnedObjectPath, OwnedVariant, match_rule::MatchRule,
@@ -27,6 +27,23 @@ pub(super) struct Manager1<'a>(&'a Connection);
 const QUEUE: Option<NonZeroUsize> = NonZeroUsize::new(1024);
 
 type All = HashMap<String, OwnedVariant>;
+
+/// Type, whether it only triggers, whether it is negated, parameter, state.
+type Condition = (String, bool, bool, String, i32);
+
+/// Name, description, its states, what it follows, path, job.
+type Listed = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    u32,
+    String,
+    OwnedObjectPath,
+);
 
 impl<'a> Manager1<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
@@ -63,6 +80,33 @@ impl<'a> Manager1<'a> {
                 .and_then(|count| count.downcast_ref().ok())
                 .unwrap_or_default(),
         }))
+    }
+
+    /// The folders that have to be there before it is started.
+    pub(super) async fn folders(&self, unit: &str) -> zbus::Result<Vec<PathBuf>> {
+        let path: OwnedObjectPath = self
+            .call("LoadUnit", &(unit,))
+            .await?
+            .body()
+            .deserialize()?;
+        let mut of_unit = self.properties(&path, UNIT).await?;
+        let Some(conditions) = of_unit.remove("Conditions") else {
+            return Ok(Vec::new());
+        };
+        let conditions = Vec::<Condition>::try_from(conditions)?.into_iter();
+        let folders = conditions.filter(|(kind, _, is_negated, _, _)| {
+            kind == "ConditionPathIsDirectory" && !is_negated
+        });
+        Ok(folders.map(|(_, _, _, folder, _)| folder.into()).collect())
+    }
+
+    /// The names of those that run or are about to.
+    pub(super) async fn running(&self, pattern: &str) -> zbus::Result<Vec<String>> {
+        let (states, patterns) = (["active", "activating", "reloading"], [pattern]);
+        let of = (states.as_slice(), patterns.as_slice());
+        let reply = self.call("ListUnitsByPatterns", &of).await?;
+        let listed: Vec<Listed> = reply.body().deserialize()?;
+        Ok(listed.into_iter().map(|unit| unit.0).collect())
     }
 
     pub(super) async fn reset_failed(&self, unit: &str) -> zbus::Result<()> {

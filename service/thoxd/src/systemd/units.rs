@@ -1,4 +1,8 @@
 //! The units that run the engines, as systemd sees them and does to them, over D-Bus (org.freedesktop.systemd1(5)).
+//!
+//! - `instances`: units that the settings do not name.
+
+mod instances;
 
 use super::systemd1::{self, Manager1};
 use crate::{bus::Bus, settings::Settings};
@@ -198,6 +202,21 @@ impl Units {
             );
             return Err(ApiError::new(ErrorKind::CapabilityMissing, message).param("engine"));
         };
+        let now = self.change(unit, verb, JOB).await?;
+        tracing::info!(engine, %unit, ?verb, state = %now.state, "a unit was changed");
+        Ok(now)
+    }
+
+    /// Does something to a unit and waits until it is done, so long at most.
+    ///
+    /// # Errors
+    /// As the client reads them.
+    pub async fn change(
+        &self,
+        unit: &str,
+        verb: Verb,
+        patience: Duration,
+    ) -> Result<UnitHealth, ApiError> {
         let Some(connection) = self.0.bus.now() else {
             return Err(unreachable(unit, "D-Bus is not there"));
         };
@@ -215,15 +234,12 @@ impl Units {
         let job = asked.await;
         let job = job.map_err(|_| unreachable(unit, "it does not answer"))?;
         let job = job.map_err(failed)?;
-        let result = timeout(JOB, systemd1::result_of(jobs, &job)).await;
+        let result = timeout(patience, systemd1::result_of(jobs, &job)).await;
         let now = timeout(CALL, manager.look(unit)).await;
         let now = now.ok().and_then(Result::ok).flatten();
         match (result.ok().flatten().as_deref(), now) {
-            (Some("done"), Some(now)) => {
-                tracing::info!(engine, %unit, ?verb, state = %now.state, "a unit was changed");
-                Ok(now)
-            }
-            (result, now) => Err(not_done(unit, verb, result, now.as_ref())),
+            (Some("done"), Some(now)) => Ok(now),
+            (result, now) => Err(not_done(unit, verb, patience, result, now.as_ref())),
         }
     }
 }
@@ -235,14 +251,20 @@ fn unreachable(unit: &str, cause: &str) -> ApiError {
     ApiError::new(ErrorKind::NoServiceManager, message)
 }
 
-fn not_done(unit: &str, verb: Verb, result: Option<&str>, now: Option<&UnitHealth>) -> ApiError {
+fn not_done(
+    unit: &str,
+    verb: Verb,
+    patience: Duration,
+    result: Option<&str>,
+    now: Option<&UnitHealth>,
+) -> ApiError {
     let verb = match verb {
         Verb::Start => "started",
         Verb::Stop => "stopped",
         Verb::Restart => "restarted",
     };
     let why = match (result, now) {
-        (None, _) => format!("it was not within {} minutes", JOB.as_secs() / 60),
+        (None, _) => format!("it was not within {} minutes", patience.as_secs() / 60),
         (Some(result), Some(now)) => {
             let how = now.result.as_deref().unwrap_or("no result");
             format!(

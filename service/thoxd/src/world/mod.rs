@@ -152,6 +152,12 @@ impl Worlds {
         self.current.load_full()
     }
 
+    /// The units of the engines.
+    #[must_use]
+    pub fn units(&self) -> &Units {
+        &self.units
+    }
+
     /// Tells of every new snapshot.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

@@ -6,6 +6,7 @@ from a file, which this may carry, and never from a network."
 THOX_FILES = "\
     config/containers/thox-storage.conf=${nonarch_libdir}/thox/containers-storage.conf \
     config/libexec/thox-cdi=${nonarch_libdir}/thox/libexec/thox-cdi;0755 \
+    config/libexec/thox-engine-log=${nonarch_libdir}/thox/libexec/thox-engine-log;0755 \
     config/libexec/thox-tensorrt-image=${nonarch_libdir}/thox/libexec/thox-tensorrt-image;0755 \
     config/tensorrt-llm/thox.conf=${nonarch_libdir}/thox/tensorrt-llm.conf \
     systemd/tensorrt-llm@.container=${datadir}/containers/systemd/tensorrt-llm@.container \
@@ -37,6 +38,6 @@ SYSTEMD_SERVICE:${PN} = "thox-cdi.service thox-tensorrt-image.service"
 SYSTEMD_AUTO_ENABLE = "disable"
 
 FILES:${PN} += "${datadir}/containers ${datadir}/thox"
-RDEPENDS:${PN} = "nvidia-container-toolkit podman thox-engines"
+RDEPENDS:${PN} = "coreutils nvidia-container-toolkit podman thox-engines thoxd"
 
 COMPATIBLE_MACHINE = "(tegra)"
