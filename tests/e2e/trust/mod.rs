@@ -125,9 +125,11 @@ pub(crate) async fn routes(address: SocketAddr) -> Vec<(String, String, Option<V
     routes
 }
 
-/// A path with its parameters filled in; a setting's key is one that there is.
+/// A path with its parameters filled in; a setting's key and a file of the page are some that there are.
 pub(crate) fn filled(path: &str, id: &str) -> String {
-    path.replace("{id}", id).replace("{key}", "server.max_body")
+    path.replace("{id}", id)
+        .replace("{key}", "server.max_body")
+        .replace("{file}", "app.js")
 }
 
 pub(crate) fn chat() -> Value {

@@ -6,13 +6,14 @@
 //! - [`access`]: keys, authentication; [`claim`]: claiming and factory reset; [`models`]: downloads, load, unload,
 //!   delete; [`settings`]; [`running`]: the log and the restart.
 //! - `document`: the JSON that these take; `lines`: replies that come line by line.
-//! - [`error`]: errors as replies; [`page`]: what browsers are told.
+//! - [`assets`]: the web page; [`page`]: what browsers are told; [`error`]: errors as replies.
 //! - [`entrance`]: the accept loop; [`listener`]: connections by TCP; [`control`]: by a Unix socket.
 //! - [`connection`]: one connection from its first byte to its last.
 //! - [`socket`]: a stream that knows what its client is waiting for; [`front`]: what is true of every request;
 //!   [`watch`]: ends a reply when its key is revoked.
 
 pub mod access;
+pub mod assets;
 pub mod body;
 pub mod claim;
 pub mod connection;

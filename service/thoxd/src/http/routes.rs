@@ -1,6 +1,6 @@
 //! Paths and handlers, each with what it is for.
 
-use super::{access, claim, device, gate::Routes, inference, models, running, settings};
+use super::{access, assets, claim, device, gate::Routes, inference, models, running, settings};
 use crate::{
     bus::Bus,
     gateway::Gateway,
@@ -81,6 +81,8 @@ pub fn routes(door: Door) -> Routes<()> {
         .route(Inference, GET, "/thox/v1/status", access::status)
         .route(Inference, GET, "/metrics", device::metrics)
         .route(Public, GET, "/openapi.json", device::openapi)
+        .route(Public, GET, "/", assets::page)
+        .route(Public, GET, "/page/{file}", assets::file)
         .route(Public, POST, "/thox/v1/claim", claim::claim)
         .route(Device, GET, "/thox/v1/claim-code", claim::claim_code)
         .route(Administration, GET, "/thox/v1/auth", access::auth)
