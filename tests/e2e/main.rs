@@ -11,6 +11,7 @@
 //! - `bus`: D-Bus: what programs of the machine see and may, the engines' units, no bus at all
 //! - `rfc6455`: the WebSocket frame by frame, right and wrong, in the order of Autobahn's groups
 //! - `soak`: minutes of broken connections, only where asked for
+//! - `page`: the web page's files and what a browser may do with them
 //! - `manage`: models that come and go, settings, the log, the restart
 //! - `supervised`: what a service manager is told, reloads, sockets that are handed over
 //! - `stage`: one thoxd and its engines, as most tests want them
@@ -47,6 +48,8 @@ mod manage;
 mod mcp;
 #[cfg(test)]
 mod models;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]

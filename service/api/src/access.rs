@@ -1,5 +1,6 @@
 //! Who may do what: authentication, keys, claiming; `/thox/v1/auth`, `/thox/v1/keys`, `/thox/v1/claim`.
 
+use crate::downloads::DownloadProgress;
 use serde::{Deserialize, Serialize};
 
 /// What a key may be used for.
@@ -177,6 +178,15 @@ pub struct DeviceStatus {
     pub names: Vec<String>,
     /// TLS, where it is on.
     pub tls: Option<TlsStatus>,
+    /// Whether somebody has taken the device by its claim code; an older thoxd does not tell.
+    #[serde(default)]
+    pub claimed: bool,
+    /// Whether asking models needs a key on the device's own network too.
+    #[serde(default)]
+    pub key_needed: bool,
+    /// The models on their way, and those that could not be had of late.
+    #[serde(default)]
+    pub downloads: Vec<DownloadProgress>,
 }
 
 /// The device's certificate.

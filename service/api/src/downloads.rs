@@ -85,6 +85,21 @@ pub struct Download {
     pub error: Option<ErrorObject>,
 }
 
+/// How far a download is, for everyone who may see the models.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DownloadProgress {
+    /// The engine's own name of the model.
+    pub model: String,
+    /// Queued, running or failed.
+    pub state: DownloadState,
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// Bytes in all, as far as the engine has told of them.
+    pub total: Option<u64>,
+    /// Bytes a second, of the last seconds; none until there is something to measure.
+    pub bytes_per_second: Option<u64>,
+}
+
 /// `GET /thox/v1/models/downloads`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DownloadList {

@@ -26,7 +26,9 @@ pub use access::{
     AuthStatus, Claim, ClaimCode, Class, DataCleared, DeviceStatus, KeyDeleted, KeyInfo, KeyList,
     MakeKey, NewKey, Scope, SetAuth, TlsStatus,
 };
-pub use downloads::{Download, DownloadList, DownloadState, ModelAction, ModelChanged, NamedModel};
+pub use downloads::{
+    Download, DownloadList, DownloadProgress, DownloadState, ModelAction, ModelChanged, NamedModel,
+};
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorObject};
 pub use health::{BackendHealth, BackendState, EngineChanged, Health, OverallStatus, UnitHealth};
 pub use models::{ModelList, ModelObject};

@@ -1,16 +1,12 @@
 // A real browser, when there is one: the documentation's WebSocket sample, and what foreign pages try.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch, skip } from './support/chromium.js';
 import { start } from './support/device.js';
 import { sampleFor } from './support/sample.js';
 
-const places = [process.env.THOX_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const executablePath = places.find((place) => place && existsSync(place));
-const skip = executablePath ? false : 'no Chromium here (apt-get install chromium, or THOX_CHROMIUM=/path)';
 if (skip) console.error(`browser: skipped: ${skip}`);
 
 describe('in Chromium', { skip }, () => {
@@ -20,8 +16,7 @@ describe('in Chromium', { skip }, () => {
   before(async () => {
     device = await start();
     // A name that its owner has pointed at the device: DNS rebinding.
-    const args = ['--no-sandbox', '--host-resolver-rules=MAP rebound.example 127.0.0.1'];
-    browser = await chromium.launch({ executablePath, args });
+    browser = await launch('--host-resolver-rules=MAP rebound.example 127.0.0.1');
     elsewhere = createServer((_, reply) => reply.setHeader('content-type', 'text/html').end('<p>elsewhere</p>'));
     await new Promise((ready) => elsewhere.listen(0, '127.0.0.1', ready));
   });

@@ -1,8 +1,8 @@
 """Starts a real thoxd in front of engine doubles, for the tests of any language.
 
-As a program it starts one and prints a line of JSON, {"url": …}; it ends with its standard input:
+As a program it starts one and prints a line of JSON, {"url": …, "claim_code": …}; it ends with its standard input:
 
-    python device.py [--gap-ms N] [--fault FAULT] [--dead]
+    python device.py [--gap-ms N] [--pull-gap-ms N] [--fault FAULT] [--dead] [--set section.key=VALUE]…
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,14 +102,19 @@ def double(kind: str, *arguments: str) -> Iterator[str]:
 class Device:
     """A running thoxd."""
 
-    def __init__(self, url: str, program: Program):
+    def __init__(self, url: str, program: Program, state: Path):
         self.url = url
+        self.state = state
         self.base_url = url + "/v1"
         self.program = program
 
     def get(self, path: str) -> dict:
         with urllib.request.urlopen(self.url + path, timeout=30) as reply:
             return json.load(reply)
+
+    def claim_code(self) -> str:
+        """As it stands on the device's disk."""
+        return json.loads((self.state / "keys.json").read_text())["claim_code"]
 
     def metric(self, name: str) -> float:
         """The sum over a metric's labels; 0 where it has no sample yet."""
@@ -126,8 +131,10 @@ class Device:
 
 
 @contextlib.contextmanager
-def thoxd(engines: dict[str, tuple[str, str]], models: dict[str, dict[str, str]]) -> Iterator[Device]:
-    """A thoxd on a free port with these engines (name → kind, address) and model names."""
+def thoxd(
+    engines: dict[str, tuple[str, str]], models: dict[str, dict[str, str]], settings: Sequence[str] = ()
+) -> Iterator[Device]:
+    """A thoxd on a free port with these engines (name → kind, address), model names and `--set` arguments."""
     with tempfile.TemporaryDirectory(prefix="thox-clients-") as folder:
         # TOML's strings and lists are written as JSON's are.
         lines = [
@@ -150,21 +157,25 @@ def thoxd(engines: dict[str, tuple[str, str]], models: dict[str, dict[str, str]]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("THOX_")}
         environment |= {"HOME": folder, "XDG_STATE_HOME": folder, "XDG_RUNTIME_DIR": folder}
         program = Program(
-            [str(binary("thoxd", "THOXD_BIN", "cargo build -p thoxd")), "--config", str(config)],
+            [
+                str(binary("thoxd", "THOXD_BIN", "cargo build -p thoxd")),
+                f"--config={config}",
+                *(f"--set={setting}" for setting in settings),
+            ],
             environment=environment,
         )
         try:
             url = program.wait_for(r"listening on (http://[0-9.]+:[0-9]+)")[1]
-            yield Device(url, program)
+            yield Device(url, program, Path(folder, "state"))
         finally:
             program.end()
 
 
 @contextlib.contextmanager
-def usual(*arguments: str) -> Iterator[Device]:
+def usual(*arguments: str, settings: Sequence[str] = ()) -> Iterator[Device]:
     """An Ollama double with these arguments behind thoxd, `thox-coder` on it, and its models seen."""
     with double("ollama", *arguments) as url, thoxd(
-        {"ollama": ("ollama", url)}, {"thox-coder": {"ollama": OLLAMA_MODEL}}
+        {"ollama": ("ollama", url)}, {"thox-coder": {"ollama": OLLAMA_MODEL}}, settings
     ) as device:
         device.wait_until(lambda: "thox-coder" in [model["id"] for model in device.get("/v1/models")["data"]])
         yield device
@@ -181,14 +192,16 @@ def dead() -> Iterator[Device]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gap-ms", default="0")
+    parser.add_argument("--pull-gap-ms", default="5")
     parser.add_argument("--fault")
+    parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--dead", action="store_true")
     arguments = parser.parse_args()
-    engine = ["--gap-ms", arguments.gap_ms]
+    engine = ["--gap-ms", arguments.gap_ms, "--pull-gap-ms", arguments.pull_gap_ms]
     if arguments.fault:
         engine += ["--fault", arguments.fault]
-    with dead() if arguments.dead else usual(*engine) as device:
-        print(json.dumps({"url": device.url}), flush=True)
+    with dead() if arguments.dead else usual(*engine, settings=arguments.set) as device:
+        print(json.dumps({"url": device.url, "claim_code": device.claim_code()}), flush=True)
         sys.stdin.read()
 
 

@@ -56,7 +56,8 @@ fn is_administration(path: &str) -> bool {
 }
 
 fn is_public(path: &str) -> bool {
-    ["/health", "/v1/health", "/openapi.json", "/thox/v1/claim"].contains(&path)
+    let is_page = path == "/" || path.starts_with("/page/");
+    is_page || ["/health", "/v1/health", "/openapi.json", "/thox/v1/claim"].contains(&path)
 }
 
 /// What must be the same before and after a request that may change nothing.

@@ -125,11 +125,12 @@ pub(crate) async fn routes(address: SocketAddr) -> Vec<(String, String, Option<V
     routes
 }
 
-/// A path with its parameters filled in; a setting's key and an engine's name are ones that there are.
+/// A path with its parameters filled in; a setting's key, an engine's name and a file of the page are some that there are.
 pub(crate) fn filled(path: &str, id: &str) -> String {
     path.replace("{id}", id)
         .replace("{key}", "server.max_body")
         .replace("{name}", "ollama")
+        .replace("{file}", "app.js")
 }
 
 pub(crate) fn chat() -> Value {

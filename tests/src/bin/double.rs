@@ -31,6 +31,9 @@ struct Arguments {
     /// Milliseconds before the first token.
     #[arg(long, default_value_t = 0)]
     first_token_ms: u64,
+    /// Milliseconds between two lines of a pull.
+    #[arg(long, default_value_t = 5)]
+    pull_gap_ms: u64,
     /// Thoughts before the answer.
     #[arg(long)]
     reasoning: Option<String>,
@@ -49,6 +52,7 @@ async fn main() {
     double.script(|script| {
         script.gap = Duration::from_millis(arguments.gap_ms);
         script.first_token_delay = Duration::from_millis(arguments.first_token_ms);
+        script.pull_gap = Duration::from_millis(arguments.pull_gap_ms);
         script.reasoning = arguments.reasoning.clone();
         script.models.extend(
             arguments

@@ -39,6 +39,9 @@ pub async fn status(State(door): State<SharedDoor>) -> Result<Response, Refused>
             instance: door.instance.to_string(),
             names: names.chain(addresses).collect(),
             tls: door.encrypted.as_ref().map(tls_status),
+            claimed: door.guard.keys.is_claimed(),
+            key_needed: door.guard.is_locked(),
+            downloads: door.models.downloads().progress(),
         },
     )
 }

@@ -7,13 +7,14 @@
 //!   delete; [`engines`]: start, stop, restart; [`settings`]; [`running`]: the log and the restarts; [`update`]: updates of
 //!   the device's system.
 //! - `document`: the JSON that these take; `confirm`: that this device is meant; `lines`: replies that come line by line.
-//! - [`error`]: errors as replies; [`page`]: what browsers are told.
+//! - [`assets`]: the web page; [`page`]: what browsers are told; [`error`]: errors as replies.
 //! - [`entrance`]: the accept loop; [`listener`]: connections by TCP; [`control`]: by a Unix socket.
 //! - [`connection`]: one connection from its first byte to its last.
 //! - [`socket`]: a stream that knows what its client is waiting for; [`front`]: what is true of every request;
 //!   [`watch`]: ends a reply when its key is revoked.
 
 pub mod access;
+pub mod assets;
 pub mod body;
 pub mod claim;
 mod confirm;

@@ -1,7 +1,8 @@
 //! Paths and handlers, each with what it is for.
 
 use super::{
-    access, claim, device, engines, gate::Routes, inference, models, running, settings, update,
+    access, assets, claim, device, engines, gate::Routes, inference, models, running, settings,
+    update,
 };
 use crate::{
     bus::Bus,
@@ -89,6 +90,8 @@ pub fn routes(door: Door) -> Routes<()> {
         .route(Inference, GET, "/thox/v1/status", access::status)
         .route(Inference, GET, "/metrics", device::metrics)
         .route(Public, GET, "/openapi.json", device::openapi)
+        .route(Public, GET, "/", assets::page)
+        .route(Public, GET, "/page/{file}", assets::file)
         .route(Public, POST, "/thox/v1/claim", claim::claim)
         .route(Device, GET, "/thox/v1/claim-code", claim::claim_code)
         .route(Administration, GET, "/thox/v1/auth", access::auth)

@@ -1,9 +1,17 @@
 //! The downloads and builds under way and the last ones: few at once, the same model once, and none is lost with its client.
 
-use super::{build::Build, job::Job, target::wanted, work::Work};
+use super::{
+    build::Build,
+    job::{Job, unix_seconds},
+    target::wanted,
+    work::Work,
+};
 use crate::{keys::secret::random, lifetime::Lifetime, world::Worlds};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use thox_api::{ApiError, Download, ErrorKind, NamedModel};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use thox_api::{ApiError, Download, DownloadProgress, DownloadState, ErrorKind, NamedModel};
 use thox_policy::Registry;
 use tokio::sync::{Semaphore, watch};
 
@@ -18,6 +26,9 @@ const MOST_UNFINISHED: usize = 32;
 
 /// With those that are over, each below a kilobyte.
 const MOST_KEPT: usize = 100;
+
+/// Longer than the longest pause between two tries of a new device to get its first models (thox-provision.service).
+const FAILURE_TOLD_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// All downloads and builds.
 #[derive(Debug)]
@@ -120,6 +131,35 @@ impl Downloads {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// How far they are: those that are not over, and those that failed lately and have not been tried again.
+    #[must_use]
+    pub fn progress(&self) -> Vec<DownloadProgress> {
+        let mut latest: Vec<Download> = Vec::new();
+        for one in self.list().into_iter().rev() {
+            let is_same = |later: &Download| later.model == one.model && later.engine == one.engine;
+            if !latest.iter().any(is_same) {
+                latest.push(one);
+            }
+        }
+        let now = unix_seconds();
+        let is_told = |one: &Download| match one.state {
+            DownloadState::Queued | DownloadState::Running => true,
+            DownloadState::Failed => one
+                .finished
+                .is_some_and(|at| now.saturating_sub(at) < FAILURE_TOLD_FOR.as_secs()),
+            DownloadState::Succeeded | DownloadState::Cancelled => false,
+        };
+        latest.retain(is_told);
+        let shown = latest.into_iter().rev().map(|one| DownloadProgress {
+            model: one.model,
+            state: one.state,
+            bytes: one.bytes,
+            total: one.total,
+            bytes_per_second: one.bytes_per_second,
+        });
+        shown.collect()
     }
 
     /// One of them, as it changes.

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use thox_api::{
     ApiError, AuthStatus, BackendHealth, BackendState, CircuitState, Claim, ClaimCode, Class,
-    DataCleared, DecisionRecord, DeviceStatus, Download, DownloadList, DownloadState, Effect,
-    EngineChanged, ErrorKind, Explanation, Health, InstallUpdate, KeyDeleted, KeyInfo, KeyList,
-    LogLevel, LogLine, MakeKey, ModelAction, ModelChanged, ModelList, ModelObject, NamedModel,
-    NewKey, OfferUpdate, OverallStatus, Reboot, Rebooting, Reset, ResetDone, Restarting,
-    RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus, Scope, SetAuth, SetSetting,
-    Setting, SettingList, SettingsReloaded, StreamEvent, TlsStatus, UnitHealth, Update,
-    UpdateEvidence, UpdateLast, UpdateOutcome, UpdateProgress, UpdateSlot, UpdateState,
+    DataCleared, DecisionRecord, DeviceStatus, Download, DownloadList, DownloadProgress,
+    DownloadState, Effect, EngineChanged, ErrorKind, Explanation, Health, InstallUpdate,
+    KeyDeleted, KeyInfo, KeyList, LogLevel, LogLine, MakeKey, ModelAction, ModelChanged, ModelList,
+    ModelObject, NamedModel, NewKey, OfferUpdate, OverallStatus, Reboot, Rebooting, Reset,
+    ResetDone, Restarting, RouteChoice, RouterBackend, RouterModel, RouterRules, RouterStatus,
+    Scope, SetAuth, SetSetting, Setting, SettingList, SettingsReloaded, StreamEvent, TlsStatus,
+    UnitHealth, Update, UpdateEvidence, UpdateLast, UpdateOutcome, UpdateProgress, UpdateSlot,
+    UpdateState,
 };
 
 /// A schema's fields and those that have to be there, with those of `allOf`.
@@ -289,6 +290,13 @@ fn keys_and_the_device_are_described() {
         expires: 1,
     };
     always("TlsStatus", &tls);
+    let progress = DownloadProgress {
+        model: text(),
+        state: DownloadState::Running,
+        bytes: 1,
+        total: Some(1),
+        bytes_per_second: Some(1),
+    };
     always(
         "DeviceStatus",
         &DeviceStatus {
@@ -297,8 +305,12 @@ fn keys_and_the_device_are_described() {
             instance: String::new(),
             names: Vec::new(),
             tls: Some(tls),
+            claimed: true,
+            key_needed: true,
+            downloads: vec![progress.clone()],
         },
     );
+    always("DownloadProgress", &progress);
     let full = MakeKey {
         name: String::new(),
         scope: Some(Scope::Admin),

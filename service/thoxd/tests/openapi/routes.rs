@@ -102,11 +102,12 @@ async fn ask(method: &str, path: &str, body: Option<&Value>) -> Response<Body> {
     Ways::new(routes).answer(request).await
 }
 
-/// A path with its parameters filled in; a setting's key is one that there is.
+/// A path with its parameters filled in; a setting's key and a file of the page are some that there are.
 fn filled(path: &str, id: &str) -> String {
     path.replace("{id}", id)
         .replace("{key}", "server.max_body")
         .replace("{name}", "ollama")
+        .replace("{file}", "app.js")
 }
 
 async fn error_code(reply: Response<Body>) -> (StatusCode, Value) {

@@ -15,9 +15,10 @@ export async function start(...args) {
   const ended = once(child, 'exit');
   const first = await Promise.race([once(lines, 'line'), ended.then(() => null)]);
   if (!first) throw new Error('device.py ended before the device served');
-  const { url } = JSON.parse(first[0]);
+  const { url, claim_code: claimCode } = JSON.parse(first[0]);
   return {
     url,
+    claimCode,
     baseURL: `${url}/v1`,
     async end() {
       child.stdin.end();
