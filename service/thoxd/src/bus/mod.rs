@@ -1,11 +1,13 @@
 //! The machine's message bus: one connection, made anew when it breaks, for whoever has something to say or to hear
 //! there. Everything else works without.
 //!
-//! - `error`: what peers answer that do not do what they are asked.
+//! - `error`: what peers answer that do not do what they are asked; `rule`: which signals are wanted.
 
 mod error;
+mod rule;
 
 pub use error::answer;
+pub use rule::signal;
 
 use std::{
     collections::BTreeMap,

@@ -3,14 +3,24 @@
 use crate::{gateway::Caller, lifetime::Lifetime};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, header};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use serde::Serialize;
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Engines tell of their progress some sixteen times a second; nobody reads so fast.
+const BETWEEN_EVENTS: Duration = Duration::from_millis(200);
+
+/// Something at which nothing happens is told again, so that a client that has gone is noticed.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
 /// A document as a line.
 pub(super) fn line(document: &impl Serialize) -> Bytes {
@@ -44,4 +54,42 @@ pub(super) fn reply(
         response.extensions_mut().insert(Arc::clone(key));
     }
     response
+}
+
+/// Something as it goes on, until it is over.
+pub(super) fn following<T>(
+    changes: watch::Receiver<T>,
+    is_over: impl Fn(&T) -> bool + Send,
+) -> impl Stream<Item = Bytes> + Send
+where
+    T: Clone + Serialize + Send + Sync,
+{
+    struct Following<T, F> {
+        changes: watch::Receiver<T>,
+        is_over: F,
+        is_first: bool,
+        was_last: bool,
+    }
+    let start = Following {
+        changes,
+        is_over,
+        is_first: true,
+        was_last: false,
+    };
+    stream::unfold(start, |mut following| async {
+        if following.was_last {
+            return None;
+        }
+        if !following.is_first {
+            sleep(BETWEEN_EVENTS).await;
+            // What is forgotten was over, and that has been told.
+            if let Ok(Err(_)) = timeout(LONGEST_SILENCE, following.changes.changed()).await {
+                return None;
+            }
+        }
+        let now = following.changes.borrow_and_update().clone();
+        following.is_first = false;
+        following.was_last = (following.is_over)(&now);
+        Some((line(&now), following))
+    })
 }

@@ -4,7 +4,7 @@ use super::{
     device::json,
     document::document,
     error::Refused,
-    lines::{line, reply},
+    lines::{following, reply},
     routes::SharedDoor,
 };
 use crate::gateway::Caller;
@@ -17,22 +17,9 @@ use axum::{
     },
     response::Response,
 };
-use bytes::Bytes;
-use futures_util::{Stream, stream};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use std::time::Duration;
 use thox_api::{ApiError, Download, DownloadList, ErrorKind, NamedModel};
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
-
-/// An engine tells of its progress some sixteen times a second; nobody reads so fast.
-const BETWEEN_EVENTS: Duration = Duration::from_millis(200);
-
-/// A download at which nothing happens is told again, so that a client that has gone is noticed.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
 /// What to follow.
 #[derive(Debug, Deserialize)]
@@ -87,7 +74,8 @@ pub async fn one_download(
         ApiError::new(ErrorKind::InvalidRequest, message).param("follow")
     })?;
     if what.follow.unwrap_or(false) {
-        return Ok(reply(events(changes), &caller, &door.lifetime));
+        let events = following(changes, |download: &Download| download.state.is_over());
+        return Ok(reply(events, &caller, &door.lifetime));
     }
     let now = changes.borrow().clone();
     json(StatusCode::OK, &now)
@@ -130,36 +118,6 @@ pub async fn delete(
 ) -> Result<Response, Refused> {
     let named: NamedModel = document(&door, &headers, body).await?;
     json(StatusCode::OK, &door.models.delete(&named).await?)
-}
-
-/// A download as it goes on, until it is over.
-fn events(changes: watch::Receiver<Download>) -> impl Stream<Item = Bytes> + Send {
-    struct Following {
-        changes: watch::Receiver<Download>,
-        is_first: bool,
-        is_over: bool,
-    }
-    let start = Following {
-        changes,
-        is_first: true,
-        is_over: false,
-    };
-    stream::unfold(start, |mut following| async {
-        if following.is_over {
-            return None;
-        }
-        if !following.is_first {
-            sleep(BETWEEN_EVENTS).await;
-            // What is forgotten was over, and that has been told.
-            if let Ok(Err(_)) = timeout(LONGEST_SILENCE, following.changes.changed()).await {
-                return None;
-            }
-        }
-        let now = following.changes.borrow_and_update().clone();
-        following.is_first = false;
-        following.is_over = now.state.is_over();
-        Some((line(&now), following))
-    })
 }
 
 pub(super) fn path(part: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {

@@ -4,7 +4,7 @@ use super::{
     device::json,
     document::{document, on_disk},
     error::Refused,
-    lines::{line, reply},
+    lines::{following, reply},
     routes::SharedDoor,
 };
 use crate::{gateway::Caller, updater::Source};
@@ -14,22 +14,9 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     response::Response,
 };
-use bytes::Bytes;
-use futures_util::{Stream, stream};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use std::time::Duration;
 use thox_api::{ApiError, ErrorKind, InstallUpdate, OfferUpdate, Update, UpdateState};
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
-
-/// RAUC tells of a hundred steps; nobody reads faster.
-const BETWEEN_EVENTS: Duration = Duration::from_millis(200);
-
-/// An update at which nothing happens is told again, so that a client that has gone is noticed.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
 /// What to follow.
 #[derive(Debug, Deserialize)]
@@ -51,11 +38,9 @@ pub async fn update(
 ) -> Result<Response, Refused> {
     let Query(what) = what.map_err(|error| unreadable(&error, "follow=true"))?;
     if what.follow.unwrap_or(false) {
-        return Ok(reply(
-            events(door.updater.changes()),
-            &caller,
-            &door.lifetime,
-        ));
+        let is_over = |update: &Update| update.state != UpdateState::Installing;
+        let events = following(door.updater.changes(), is_over);
+        return Ok(reply(events, &caller, &door.lifetime));
     }
     json(StatusCode::OK, &door.updater.now())
 }
@@ -118,34 +103,4 @@ fn unreadable(error: &QueryRejection, takes: &str) -> ApiError {
         error.body_text()
     );
     ApiError::new(ErrorKind::InvalidRequest, message)
-}
-
-/// The update as it goes on, for as long as one is being installed.
-fn events(changes: watch::Receiver<Update>) -> impl Stream<Item = Bytes> + Send {
-    struct Following {
-        changes: watch::Receiver<Update>,
-        is_first: bool,
-        is_over: bool,
-    }
-    let start = Following {
-        changes,
-        is_first: true,
-        is_over: false,
-    };
-    stream::unfold(start, |mut following| async {
-        if following.is_over {
-            return None;
-        }
-        if !following.is_first {
-            sleep(BETWEEN_EVENTS).await;
-            // The updater lasts as long as the process.
-            if let Ok(Err(_)) = timeout(LONGEST_SILENCE, following.changes.changed()).await {
-                return None;
-            }
-        }
-        let now = following.changes.borrow_and_update().clone();
-        following.is_first = false;
-        following.is_over = now.state != UpdateState::Installing;
-        Some((line(&now), following))
-    })
 }

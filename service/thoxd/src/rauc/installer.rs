@@ -4,12 +4,12 @@
 //! have RAUC started again by each question.
 
 use super::dictionary::{Bundle, Dictionary, progress, slots, text};
-use crate::bus::answer;
+use crate::bus::{answer, signal};
 use futures_util::{Stream, StreamExt as _};
 use std::{collections::HashMap, num::NonZeroUsize, time::Duration};
 use thox_policy::update::Slot;
 use tokio::time::timeout;
-use zbus::{Connection, Message, MessageStream, Variant, match_rule::MatchRule, message::Type};
+use zbus::{Connection, Message, MessageStream, Variant};
 
 const SERVICE: &str = "de.pengutronix.rauc";
 const PATH: &str = "/";
@@ -193,16 +193,4 @@ async fn within<T>(
 ) -> zbus::Result<T> {
     let late = |_| zbus::Error::Failure(format!("no answer within {patience:?}"));
     timeout(patience, asked).await.map_err(late)?
-}
-
-fn signal<'m>(
-    sender: &'static str,
-    interface: &'static str,
-    member: &'static str,
-) -> zbus::match_rule::Builder<'m> {
-    MatchRule::builder()
-        .msg_type(Type::Signal)
-        .sender(sender)
-        .interface(interface)
-        .member(member)
 }

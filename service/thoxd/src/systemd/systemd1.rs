@@ -4,13 +4,12 @@
 //! and a path that only systemd knows.
 
 use super::units::Verb;
-use crate::bus::answer;
+use crate::bus::{answer, signal};
 use futures_util::StreamExt as _;
 use std::{collections::HashMap, num::NonZeroUsize, path::PathBuf};
 use thox_api::{ApiError, ErrorKind, UnitHealth};
 use zbus::{
     Connection, Message, MessageStream, OwnedObjectPath, OwnedVariant, match_rule::MatchRule,
-    message::Type,
 };
 
 const SERVICE: &str = "org.freedesktop.systemd1";
@@ -185,18 +184,6 @@ fn unless(done: zbus::Result<Message>, harmless: &str) -> zbus::Result<()> {
         Err(error) if answer(&error).is_some_and(|(name, _)| name == harmless) => Ok(()),
         other => other.map(drop),
     }
-}
-
-fn signal<'m>(
-    sender: &'static str,
-    interface: &'static str,
-    member: &'static str,
-) -> zbus::match_rule::Builder<'m> {
-    MatchRule::builder()
-        .msg_type(Type::Signal)
-        .sender(sender)
-        .interface(interface)
-        .member(member)
 }
 
 fn text(all: &All, name: &str) -> String {
