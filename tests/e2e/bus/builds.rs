@@ -8,7 +8,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use thox_tests::client::Reply;
 use thox_tests::doubles::{Double, Kind, Model};
-use thox_tests::patience::LIMIT;
+use thox_tests::patience::{LIMIT, until};
 use thox_tests::thoxd::{Builder, Thoxd};
 use tokio::time::{Instant, sleep};
 
@@ -204,11 +204,13 @@ async fn one_that_fails_is_stopped_and_says_what_the_engine_said() {
         format!("StartUnit {OTHER}"),
     ];
     assert_eq!(board.done().await, expected);
-    let log = board.device.stage.thoxd.log();
-    assert!(
-        log.contains("a job has failed") && !log.contains("ValueError"),
-        "{log}"
-    );
+    // The log comes by a pipe.
+    let log = until("the log tells of it", || {
+        let log = board.device.stage.thoxd.log();
+        log.contains("a job has failed").then_some(log)
+    })
+    .await;
+    assert!(!log.contains("ValueError"), "{log}");
 }
 
 #[tokio::test]
