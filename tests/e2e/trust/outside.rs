@@ -136,6 +136,8 @@ async fn who_is_near_may_ask_and_who_is_not_may_not() {
         return;
     };
     let paths = [
+        "/",
+        "/page/app.js",
         "/health",
         "/v1/models",
         "/metrics",
