@@ -65,6 +65,8 @@ mod soak;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod supervised;
