@@ -59,7 +59,7 @@ async fn a_reset_over_the_network_ends_every_key_and_brings_a_new_code() {
 async fn a_reset_ends_a_stream_that_was_asked_with_a_key() {
     let device = Owned::new().await;
     device.stage.script(|script| {
-        script.answering = Answering::Words(100_000);
+        script.answering = Answering::Words(2_000);
         script.gap = std::time::Duration::from_millis(5);
     });
     let bearer = format!("Bearer {}", device.admin);
