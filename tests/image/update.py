@@ -148,12 +148,30 @@ def archive(root: Path) -> bytes:
 def memory_root(folder: Path, keys: Path) -> Path:
     """The root that lives in memory: the programs with what they are linked to, and the image's files."""
     source, root = base(), folder / "memory"
+    install(root, PROGRAMS)
+    for name in ("etc/passwd", "etc/group", "usr/share/dbus-1/system.conf", "usr/share/dbus-1/system.d/de.pengutronix.rauc.conf",
+                 "etc/dbus-1/system.d/de.pengutronix.rauc.conf", "etc/nsswitch.conf"):  # fmt: skip
+        if (source / name).exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source / name, root / name)
+    for file, place, mode in layout.files():
+        if place.startswith(("usr/lib/thox/rauc", "usr/lib/rauc")):
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+            (root / place).write_text(file.read_text().replace("@COMPATIBLE@", layout.COMPATIBLE))
+            (root / place).chmod(mode)
+    shutil.copy(keys / "release.crt", root / "usr/lib/rauc/ca.cert.pem")
+    return root
+
+
+def install(root: Path, programs: list[str]) -> None:
+    """An empty root with these programs and what they are linked to."""
+    source = base()
     for name in ("usr/bin", "usr/lib", "usr/lib64", "etc", "modules", "proc", "sys", "dev", "run", "tmp", "data", "var"):
         (root / name).mkdir(parents=True)
     for link, target in (("bin", "usr/bin"), ("sbin", "usr/bin"), ("usr/sbin", "bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("var/run", "/run")):
         (root / link).symlink_to(target)
     wanted = set()
-    for name in PROGRAMS:
+    for name in programs:
         found = next((path for path in (source / "usr/bin" / name, source / "usr/sbin" / name) if path.exists() or path.is_symlink()), None)
         if found is None:
             continue
@@ -170,18 +188,6 @@ def memory_root(folder: Path, keys: Path) -> Path:
         place = root / "usr" / Path(library.lstrip("/")).relative_to("usr" if library.startswith("/usr") else "")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, place)
-    for name in ("etc/passwd", "etc/group", "usr/share/dbus-1/system.conf", "usr/share/dbus-1/system.d/de.pengutronix.rauc.conf",
-                 "etc/dbus-1/system.d/de.pengutronix.rauc.conf", "etc/nsswitch.conf"):  # fmt: skip
-        if (source / name).exists():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source / name, root / name)
-    for file, place, mode in layout.files():
-        if place.startswith(("usr/lib/thox/rauc", "usr/lib/rauc")):
-            (root / place).parent.mkdir(parents=True, exist_ok=True)
-            (root / place).write_text(file.read_text().replace("@COMPATIBLE@", layout.COMPATIBLE))
-            (root / place).chmod(mode)
-    shutil.copy(keys / "release.crt", root / "usr/lib/rauc/ca.cert.pem")
-    return root
 
 
 def slot(folder: Path, version: str) -> Path:
