@@ -5,7 +5,6 @@ in memory; its disks are the two slots and the data partition, by their labels. 
 
 from __future__ import annotations
 
-import lzma
 import os
 import re
 import shutil
@@ -16,10 +15,10 @@ import time
 from pathlib import Path
 
 import layout
+import machine
 from board import Board
 from device import BINARIES, authority, base, booted
 
-MODULES = ["virtio_pci", "virtio_blk", "ext4", "squashfs", "loop", "dm_mod", "dm_verity"]
 PROGRAMS = (
     "sh dash rauc dbus-daemon mount umount mountpoint od awk sed tr mktemp sync timeout cat cp mv rm mkdir rmdir ln ls "
     "sleep dirname basename printf chattr cmp head touch readlink date kmod losetup grep env sha256sum cut poweroff"
@@ -103,95 +102,10 @@ sleep 60
 """
 
 
-def kernel() -> Path:
-    """Debian's kernel and its modules, fetched once."""
-    folder = booted.CACHE / f"image-kernel-{booted.SUITE}-1"
-    if folder.is_dir():
-        return folder
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
-        work = Path(name)
-        root = base()
-        fetch = ("cd /fetch && apt-get update -qq && name=$(apt-cache depends linux-image-cloud-amd64 | grep -o 'linux-image-[0-9].*') "
-                 "&& apt-get download -q $name")  # fmt: skip
-        inside = ["systemd-nspawn", "-q", "-D", root, "--volatile=overlay", "--register=no", "--keep-unit", "--pipe", f"--bind={work}:/fetch"]
-        done = subprocess.run([*inside, "sh", "-c", fetch], text=True, capture_output=True, check=False)
-        packages = list(work.glob("*.deb"))
-        if not packages:
-            raise booted.Skip(f"no kernel can be fetched: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
-        subprocess.run(["dpkg", "-x", packages[0], work / "x"], check=True)
-        half = folder.with_name(f"{folder.name}-half")
-        shutil.rmtree(half, ignore_errors=True)
-        half.mkdir(parents=True)
-        shutil.copy(next((work / "x/boot").glob("vmlinuz-*")), half / "vmlinuz")
-        modules = next((work / "x/usr/lib/modules").iterdir())
-        shutil.copytree(modules, half / "modules")
-        half.rename(folder)
-    return folder
-
-
-def in_order(modules: Path) -> dict[str, bytes]:
-    """Each module, unpacked, after those that it needs."""
-    files = {path.name.split(".")[0].replace("-", "_"): path for path in modules.rglob("*.ko*")}
-    found: dict[str, bytes] = {}
-
-    def add(name: str) -> None:
-        # What is not there is in the kernel itself.
-        if name in found or name not in files:
-            return
-        path = files[name]
-        module = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
-        needed = re.search(rb"\0depends=([^\0]*)\0", module)
-        for other in needed[1].decode().split(",") if needed else []:
-            add(other.replace("-", "_"))
-        found[name] = module
-
-    for name in MODULES:
-        add(name)
-    return found
-
-
-def archive(root: Path) -> bytes:
-    """A folder as the kernel unpacks it into memory (cpio, newc)."""
-    parts: list[bytes] = []
-
-    def entry(name: str, mode: int, content: bytes) -> None:
-        fields = [len(parts) + 1, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
-        head = b"070701" + b"".join(b"%08x" % field for field in fields) + name.encode() + b"\0"
-        parts.append(head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4))
-
-    for path in sorted(root.rglob("*")):
-        mode = path.lstat().st_mode
-        content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
-        entry(str(path.relative_to(root)), mode, content)
-    entry("TRAILER!!!", 0, b"")
-    return b"".join(parts)
-
-
 def memory_root(folder: Path, keys: Path) -> Path:
     """The root that lives in memory: the programs with what they are linked to, and the image's files."""
     source, root = base(), folder / "memory"
-    for name in ("usr/bin", "usr/lib", "usr/lib64", "etc", "modules", "proc", "sys", "dev", "run", "tmp", "data", "var"):
-        (root / name).mkdir(parents=True)
-    for link, target in (("bin", "usr/bin"), ("sbin", "usr/bin"), ("usr/sbin", "bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("var/run", "/run")):
-        (root / link).symlink_to(target)
-    wanted = set()
-    for name in PROGRAMS:
-        found = next((path for path in (source / "usr/bin" / name, source / "usr/sbin" / name) if path.exists() or path.is_symlink()), None)
-        if found is None:
-            continue
-        target = found
-        while target.is_symlink():
-            link = os.readlink(target)
-            target = source / link.lstrip("/") if link.startswith("/") else target.parent / link
-        shutil.copy(target, root / "usr/bin" / name)
-        said = subprocess.run(["chroot", source, "ldd", "/" + str(target.resolve().relative_to(source.resolve()))], text=True, capture_output=True, check=False)
-        wanted |= set(re.findall(r"(/\S+\.so\S*)", said.stdout))
-    (root / "usr/bin/insmod").symlink_to("kmod")
-    for library in wanted:
-        file = (source / library.lstrip("/")).resolve()
-        place = root / "usr" / Path(library.lstrip("/")).relative_to("usr" if library.startswith("/usr") else "")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, place)
+    machine.install(root, PROGRAMS)
     for name in ("etc/passwd", "etc/group", "usr/share/dbus-1/system.conf", "usr/share/dbus-1/system.d/de.pengutronix.rauc.conf",
                  "etc/dbus-1/system.d/de.pengutronix.rauc.conf", "etc/nsswitch.conf"):  # fmt: skip
         if (source / name).exists():
@@ -254,21 +168,12 @@ def data(folder: Path) -> Path:
 
 
 def main() -> int:
-    if os.geteuid() != 0:
-        raise booted.Skip("it takes root to make a bundle's file systems")
-    if not shutil.which("qemu-system-x86_64"):
-        raise booted.Skip("qemu-system-x86_64 is not installed (Debian: qemu-system-x86)")
+    machine.needed()
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="thox-update-", dir="/var/tmp") as name:
         folder = Path(name)
-        system = kernel()
         authority(folder / "keys")
         root = memory_root(folder, folder / "keys")
-        modules = in_order(system / "modules")
-        for module, content in modules.items():
-            (root / f"modules/{module}.ko").write_bytes(content)
-        (root / "init").write_text(INIT.replace("MODULES", " ".join(modules)))
-        (root / "init").chmod(0o755)
         program = Board(folder / "board").program
         (root / "usr/bin/nvbootctrl").write_text(program.read_text())
         (root / "usr/bin/nvbootctrl").chmod(0o755)
@@ -284,24 +189,7 @@ def main() -> int:
             file.write(b"\xff" * 4096)
         other = folder / "other.ext4"
         other.write_bytes(bytes(8 << 20))
-        (folder / "initrd").write_bytes(archive(root))
-        drives = [word for image in (old, other, data(folder)) for word in ("-drive", f"file={image},format=raw,if=virtio,cache=unsafe")]
-        serial = folder / "serial"
-        machine = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-smp", "1", "-display", "none", "-serial", f"file:{serial}", "-no-reboot",
-             "-nic", "none", "-kernel", system / "vmlinuz", "-initrd", folder / "initrd",
-             "-append", "console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init",
-             *drives],
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            machine.wait(LIMIT)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            machine.kill()
-            machine.wait()
-        said = serial.read_text(errors="replace")
+        said = machine.run(folder, root, INIT, [old, other, data(folder)], memory=512, cores=1, more="", limit=LIMIT)
     try:
         judge(said)
     except AssertionError:
@@ -313,7 +201,7 @@ def main() -> int:
 
 def judge(said: str) -> None:
     def line(beginning: str) -> str:
-        found = re.search(rf"^={re.escape(beginning)}.*$", said.replace("\r", ""), re.M)
+        found = re.search(rf"^={re.escape(beginning)}.*$", said, re.M)
         assert found, f"the machine did not say ={beginning}"
         return found[0]
 
@@ -321,7 +209,7 @@ def judge(said: str) -> None:
     assert "='A'" in line("before"), line("before")
     for refused, why in (("foreign", "signature"), ("plain", "format"), ("other-board", "ompatible"), ("corrupt", "Input/output error")):
         told = line(f"installed {refused} ")
-        reason = re.search(rf"^=installed {refused} .*?LastError: (.*?)$", said.replace("\r", ""), re.M | re.S)
+        reason = re.search(rf"^=installed {refused} .*?LastError: (.*?)$", said, re.M | re.S)
         assert reason and why in reason[1], f"{refused} is refused for {reason and reason[1]}"
         assert "status=0" not in told and "primary=0" in told and "A=1.0" in told, told
     assert "RAUC_SLOT_BOOT_STATUS_1='bad'" in line("half-written"), "what was written by half is not to be booted"
