@@ -221,7 +221,8 @@ async fn how_far_a_download_is_can_be_seen_without_a_key() {
     }
     wait(&device, "half of it is there", |all| {
         let one = &all[0];
-        one["model"] == "llama3.2:3b"
+        one["object"] == "model.download"
+            && one["model"] == "llama3.2:3b"
             && one["state"] == "running"
             && (&one["bytes"], &one["total"]) == (&json!(500), &json!(1000))
     })

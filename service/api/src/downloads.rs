@@ -85,9 +85,11 @@ pub struct Download {
     pub error: Option<ErrorObject>,
 }
 
-/// How far a download is, for everyone who may see the models.
+/// How far a download or a build is, for everyone who may see the models.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DownloadProgress {
+    /// `model.download`, or `model.build` where an engine is compiled for it.
+    pub object: String,
     /// The engine's own name of the model.
     pub model: String,
     /// Queued, running or failed.

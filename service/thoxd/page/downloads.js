@@ -1,4 +1,4 @@
-// Models on their way, with how far they are.
+// Models on their way, downloaded or compiled for an engine, with how far they are.
 
 import { h } from './dom.js';
 import { bytes, sentence, span } from './words.js';
@@ -6,7 +6,7 @@ import { bytes, sentence, span } from './words.js';
 /** A row for a download, kept while it goes on; `actions` gives what can be done to one in this state. */
 export function downloadRow(actions = () => []) {
   return (first) => {
-    const bar = h('progress', { 'aria-label': `Download of ${first.model}` });
+    const bar = h('progress', { 'aria-label': `${isBuild(first) ? 'Build' : 'Download'} of ${first.model}` });
     const far = h('span', { class: 'far' });
     const words = h('p', { class: 'quiet small-text' });
     const buttons = h('span', { class: 'actions' });
@@ -35,20 +35,23 @@ export function downloadRow(actions = () => []) {
   };
 }
 
+/** Whether an engine is compiled for it. */
+export const isBuild = (one) => one.object === 'model.build';
+
 /** Never 100 before it is there. */
 const percent = (one) => Math.min(99, Math.floor((100 * one.bytes) / one.total));
 
 function told(one) {
   switch (one.state) {
     case 'queued':
-      return 'Waiting for other downloads';
+      return 'Waiting for others';
     case 'failed':
       return (
         (one.error && sentence(one.error.message)) ??
-        'It could not be had. The device’s log says why; it is tried again when asked for.'
+        'It has failed. The device’s log says why; it is tried again when asked for.'
       );
     case 'succeeded':
-      return 'It is there.';
+      return isBuild(one) ? 'It is built.' : 'It is there.';
     case 'cancelled':
       return 'Cancelled.';
     default:
@@ -57,6 +60,8 @@ function told(one) {
 }
 
 function moving(one) {
+  // Nobody knows how much a build makes; to those who manage the device its engine tells how long it has taken.
+  if (isBuild(one)) return one.status ? sentence(one.status) : 'Being compiled: that takes half an hour and more.';
   if (!one.total) return 'Beginning …';
   if (one.bytes >= one.total) return 'Nearly there: the device is checking it';
   const parts = [`${bytes(one.bytes)} of ${bytes(one.total)}`];

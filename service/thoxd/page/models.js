@@ -3,11 +3,12 @@
 import { ask } from './api.js';
 import { say, sure } from './ask.js';
 import { button, field, h, problem, rows, show } from './dom.js';
-import { downloadRow } from './downloads.js';
+import { downloadRow, isBuild } from './downloads.js';
 import { device, look } from './device.js';
 import { modelEntry } from './overview.js';
 
 const DOWNLOADS = '/thox/v1/models/downloads';
+const BUILDS = '/thox/v1/models/builds';
 const MOVING = 1000;
 const STILL = 5000;
 
@@ -44,15 +45,15 @@ export function panel() {
         h('div', { class: 'actions' }, h('button', { class: 'main' }, 'Get it')),
       ),
       trouble.node,
-      h('h3', {}, 'Downloads'),
+      h('h3', {}, 'Downloads and builds'),
       none,
       list,
     ),
     h('article', { class: 'card' }, h('h2', {}, 'On this device'), models),
   ];
 
-  async function pull(model) {
-    const begun = await ask('POST', DOWNLOADS, { owner: true, body: { model } });
+  async function pull(model, route = DOWNLOADS) {
+    const begun = await ask('POST', route, { owner: true, body: { model } });
     say(`${begun.model} is on its way.`);
     await refresh();
   }
@@ -66,7 +67,7 @@ export function panel() {
     if (one.state === 'succeeded') return [];
     return [
       button('Try again', { class: 'plain small', 'aria-label': `Try ${one.model} again` }, trouble, () =>
-        pull(one.model),
+        pull(one.model, isBuild(one) ? BUILDS : DOWNLOADS),
       ),
     ];
   }

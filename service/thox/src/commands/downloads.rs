@@ -1,11 +1,11 @@
 //! `thox models pull`, `thox models build` and `thox models downloads`.
 
-use super::{print_json, words};
+use super::{follow, print_json, words};
 use crate::{
     arguments::ModelArguments,
     device::{Device, escaped},
     failure::{Exit, Failure},
-    output::{self, Cell, Output, Tone},
+    output::{Cell, Output, Tone},
 };
 use http::Method;
 use thox_api::{Download, DownloadList, DownloadState, NamedModel};
@@ -58,22 +58,14 @@ pub(super) async fn begin(
         .send::<Download>(Method::POST, work.route(), &named)
         .await?;
     let path = format!("{DOWNLOADS}/{}?follow=true", escaped(&begun.id));
-    let mut lines = device.lines(&path).await?;
-    let mut last = begun;
-    while let Some(line) = lines.next().await? {
-        last = serde_json::from_str(&line).map_err(|error| {
-            Failure::error(format!(
-                "the device tells of its {} strangely: {error}",
-                work.noun()
-            ))
-        })?;
-        if is_json {
-            output.line(&line)?;
-        } else {
-            output::progress(&progress(&last));
-        }
-    }
-    output::progress("");
+    let lines = device.lines(&path).await?;
+    let followed = follow::Work {
+        noun: work.noun(),
+        progress,
+        // The device says no more after its end.
+        is_over: |_| false,
+    };
+    let last = follow::follow(followed, begun, lines, output, is_json).await?;
     ended(work, last, output, is_json)
 }
 

@@ -9,6 +9,7 @@ mod data;
 mod discover;
 mod downloads;
 mod engines;
+mod follow;
 mod keys;
 mod logs;
 mod mcp;

@@ -1,12 +1,12 @@
 //! `thox update`
 
-use super::{print_json, words};
+use super::{follow, print_json, words};
 use crate::{
     arguments::{Target, UpdateCommand},
     ask,
     device::{Device, Reply, escaped},
     failure::{Exit, Failure},
-    output::{self, Cell, Output, Tone},
+    output::{Cell, Output, Tone},
 };
 use http::Method;
 use serde_json::Value;
@@ -134,21 +134,14 @@ async fn install(
     };
     let asked = InstallUpdate { source };
     let begun = device.send_patiently("/thox/v1/update/install", &asked, PATIENCE);
-    let (_, mut last): (_, Update) = begun.await?;
-    let mut lines = device.lines(&format!("{UPDATE}?follow=true")).await?;
-    while last.state == UpdateState::Installing
-        && let Some(line) = lines.next().await?
-    {
-        last = serde_json::from_str(&line).map_err(|error| {
-            Failure::error(format!("the device tells of its update strangely: {error}"))
-        })?;
-        if is_json {
-            output.line(&line)?;
-        } else {
-            output::progress(&progress(&last));
-        }
-    }
-    output::progress("");
+    let (_, begun): (_, Update) = begun.await?;
+    let lines = device.lines(&format!("{UPDATE}?follow=true")).await?;
+    let followed = follow::Work {
+        noun: "update",
+        progress,
+        is_over: |update: &Update| update.state != UpdateState::Installing,
+    };
+    let last = follow::follow(followed, begun, lines, output, is_json).await?;
     ended(device, &last, output, is_json).await
 }
 

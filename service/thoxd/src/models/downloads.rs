@@ -153,6 +153,7 @@ impl Downloads {
         };
         latest.retain(is_told);
         let shown = latest.into_iter().rev().map(|one| DownloadProgress {
+            object: one.object,
             model: one.model,
             state: one.state,
             bytes: one.bytes,

@@ -291,6 +291,7 @@ fn keys_and_the_device_are_described() {
     };
     always("TlsStatus", &tls);
     let progress = DownloadProgress {
+        object: "model.build".to_owned(),
         model: text(),
         state: DownloadState::Running,
         bytes: 1,
