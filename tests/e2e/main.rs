@@ -13,7 +13,7 @@
 //! - `soak`: minutes of broken connections, only where asked for
 //! - `page`: the web page's files and what a browser may do with them
 //! - `manage`: models that come and go, settings, the log, the restart
-//! - `supervised`: what a service manager is told, reloads, sockets that are handed over
+//! - `supervised`: what a service manager is told, reloads, sockets that are handed over; `listening`: where it listens
 //! - `stage`: one thoxd and its engines, as most tests want them
 
 #[cfg(test)]
@@ -42,6 +42,8 @@ mod fallback;
 mod faults;
 #[cfg(test)]
 mod first_run;
+#[cfg(test)]
+mod listening;
 #[cfg(test)]
 mod manage;
 #[cfg(test)]

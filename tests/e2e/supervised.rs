@@ -209,7 +209,7 @@ async fn sockets_that_are_handed_over_are_served_and_named_rightly() {
     drop(free);
     let file = folder.path().join("config.toml");
     let text = format!(
-        "state_dir = {:?}\n[server]\nlisten = [\"127.0.0.1:1\"]\ncontrol_socket = \"\"\n[engines.ollama]\nenabled = false\n",
+        "state_dir = {:?}\n[server]\ncontrol_socket = \"\"\n[engines.ollama]\nenabled = false\n",
         folder.path().join("state")
     );
     std::fs::write(&file, text).unwrap();

@@ -36,7 +36,7 @@ pub(super) fn announce(
             plain: plain.port(),
             tls: encrypted.and_then(|encrypted| encrypted.ports.first().copied()),
         },
-        bound: listeners.iter().map(|listener| listener.address).collect(),
+        bound: listeners.iter().flat_map(Listener::addresses).collect(),
     };
     let mut called = mdns::announce(announced, &settings.mdns, lan.links(), lifetime);
     lan.call(called.borrow_and_update().clone());

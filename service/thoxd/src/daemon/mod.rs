@@ -8,6 +8,7 @@
 mod announce;
 mod banner;
 mod doors;
+mod listening;
 mod run;
 mod sockets;
 mod start;

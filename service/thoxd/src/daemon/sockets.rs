@@ -1,6 +1,9 @@
-//! Where the daemon listens: on the sockets that the service manager has opened, else on those that the settings name.
+//! Where the daemon listens: on the sockets that the service manager has opened, and where the settings say.
 
-use super::start::CannotStart;
+use super::{
+    listening::{Opened, Serves, plan},
+    start::CannotStart,
+};
 use crate::{
     http::{
         self, Encrypted, Listener,
@@ -9,7 +12,7 @@ use crate::{
     },
     lan::{Lan, Surroundings},
     lifetime::Lifetime,
-    settings::{Server, Settings},
+    settings::{self, Server, Settings},
     systemd::Sockets,
     tls::{Names, Tls},
 };
@@ -17,23 +20,42 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 /// The plain port's sockets.
 pub(super) fn plain(settings: &Settings, sockets: &Sockets) -> Result<Vec<Listener>, CannotStart> {
-    opened(&sockets.http, &settings.server.listen, "server.listen")
+    let listen = &settings.server.listen;
+    opened(&sockets.http, listen, &Server::listen(), "server.listen")
 }
 
-/// What was handed over, else what the setting says.
+/// What was handed over, as far as the setting means it, and what it names beyond.
 fn opened(
     passed: &[TcpListener],
-    addresses: &[SocketAddr],
+    wanted: &[SocketAddr],
+    usual: &[SocketAddr],
     setting: &str,
 ) -> Result<Vec<Listener>, CannotStart> {
-    if passed.is_empty() {
-        let bound = addresses
-            .iter()
-            .map(|address| http::bind(*address, setting));
-        return Ok(bound.collect::<Result<_, _>>()?);
+    let addresses: Vec<SocketAddr> = passed
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()?;
+    let plan = plan(&addresses, wanted, usual);
+    let mut listeners = Vec::new();
+    for (socket, serves) in passed.iter().zip(plan.adopted) {
+        let only = match serves {
+            Serves::All => None,
+            Serves::To(only) => Some(only),
+        };
+        let is_for_nobody = only.as_ref().is_some_and(Vec::is_empty);
+        let listener = http::adopt(socket.try_clone()?, only)?;
+        if is_for_nobody {
+            tracing::warn!(
+                "the service manager has opened {}, which {setting} does not name: nobody is answered there",
+                listener.address
+            );
+        }
+        listeners.push(listener);
     }
-    let adopted = passed.iter().map(|socket| http::adopt(socket.try_clone()?));
-    Ok(adopted.collect::<Result<_, _>>()?)
+    for Opened { address, only_v6 } in plan.opened {
+        listeners.push(http::bind(address, only_v6, setting)?);
+    }
+    Ok(listeners)
 }
 
 /// The encrypted port's sockets, where it is enabled, with a certificate that is kept up to date.
@@ -65,7 +87,12 @@ pub(super) fn encrypted(
         );
         listener
     };
-    let bound = opened(&sockets.https, &settings.tls.listen, "tls.listen")?;
+    let bound = opened(
+        &sockets.https,
+        &settings.tls.listen,
+        &settings::Tls::listen(),
+        "tls.listen",
+    )?;
     let listeners: Vec<Listener> = bound.into_iter().map(listen).collect();
     let encrypted = Encrypted {
         tls: tls.clone(),

@@ -143,11 +143,11 @@ pub(super) async fn start(
         refused: ledger.metrics.connections_refused.clone(),
     };
     let places = Places::new(&settings.server);
-    for listener in &listeners {
-        banner::listening(listener.address);
+    for address in listeners.iter().flat_map(Listener::addresses) {
+        banner::listening(address);
     }
-    let all = || listeners.iter().chain(&encrypted_listeners);
-    let addresses: Vec<SocketAddr> = all().map(|listener| listener.address).collect();
+    let all = listeners.iter().chain(&encrypted_listeners);
+    let addresses: Vec<SocketAddr> = all.flat_map(Listener::addresses).collect();
     for listener in listeners.into_iter().chain(encrypted_listeners) {
         let name = format!("accepting connections on {}", listener.address);
         lifetime.spawn_critical(&name, accept(listener, terms.clone(), places.clone()));
@@ -240,7 +240,7 @@ fn instance() -> Result<Arc<str>, CannotStart> {
 
 /// The plain address to point others at: one that they can reach, where there is one.
 pub(super) fn first_on_network(listeners: &[Listener]) -> Option<SocketAddr> {
-    let addresses = || listeners.iter().map(|listener| listener.address);
+    let addresses = || listeners.iter().flat_map(Listener::addresses);
     let reachable = addresses().find(|address| !address.ip().is_loopback());
     reachable.or_else(|| addresses().next())
 }

@@ -4,6 +4,7 @@ use super::{
     connection::{Peer, Terms, Via, handshake::serve_tls, serve},
     entrance::{Entrance, Place},
 };
+use nix::sys::socket::{setsockopt, sockopt::Ipv6V6Only};
 use rustls::ServerConfig;
 use std::{
     io,
@@ -17,6 +18,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 pub struct Listener {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
+    /// Where it takes more than it serves, the device's addresses at which it answers.
+    only: Option<Box<[IpAddr]>>,
     /// Where it listens, the port known.
     pub address: SocketAddr,
 }
@@ -36,11 +39,18 @@ pub struct CannotListen {
 /// As many as the kernel takes by default (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
 
-/// Binds an address that stands in this setting.
+/// Does who listens on `listened` take connections to `address`? Of both an unspecified one stands for all of its kind, and
+/// that of IPv6 for IPv4's too, as Linux has it.
+#[must_use]
+pub fn stands_for(listened: IpAddr, address: IpAddr) -> bool {
+    listened == address || listened.is_unspecified() && (listened.is_ipv6() || address.is_ipv4())
+}
+
+/// Binds an address that stands in this setting; with `only_v6` IPv6's without IPv4.
 ///
 /// # Errors
 /// [`CannotListen`] with the next step, above all for a port that is taken.
-pub fn bind(address: SocketAddr, setting: &str) -> Result<Listener, CannotListen> {
+pub fn bind(address: SocketAddr, only_v6: bool, setting: &str) -> Result<Listener, CannotListen> {
     let bound = (|| {
         let socket = if address.is_ipv4() {
             TcpSocket::new_v4()
@@ -49,12 +59,16 @@ pub fn bind(address: SocketAddr, setting: &str) -> Result<Listener, CannotListen
         }?;
         // A restart must not wait for the old connections' TIME_WAIT; two daemons on one port still exclude each other.
         socket.set_reuseaddr(true)?;
+        if only_v6 {
+            setsockopt(&socket, Ipv6V6Only, &true)?;
+        }
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         Ok(Listener {
             listener,
             tls: None,
+            only: None,
             address,
         })
     })();
@@ -62,9 +76,8 @@ pub fn bind(address: SocketAddr, setting: &str) -> Result<Listener, CannotListen
         let port = address.port();
         let next = match cause.kind() {
             io::ErrorKind::AddrInUse => format!(
-                "Something else has port {port} (`ss -ltnp 'sport = :{port}'` names it): stop it, or take another port with --set {setting}='[\"{}:{}\"]'",
-                address.ip(),
-                port.saturating_add(1)
+                "Something else has port {port} (`ss -ltnp 'sport = :{port}'` names it): stop it, or take another port with --set {setting}='[\"{}\"]'",
+                SocketAddr::new(address.ip(), port.saturating_add(1))
             ),
             io::ErrorKind::PermissionDenied => {
                 "Ports below 1024 need a privilege: take one above, such as 8080, or let thoxd.socket open it".to_owned()
@@ -78,16 +91,17 @@ pub fn bind(address: SocketAddr, setting: &str) -> Result<Listener, CannotListen
     })
 }
 
-/// Takes over a socket that listens already.
+/// Takes over a socket that listens already; it answers at these addresses only, where there are some.
 ///
 /// # Errors
 /// The system's reason.
-pub fn adopt(socket: std::net::TcpListener) -> io::Result<Listener> {
+pub fn adopt(socket: std::net::TcpListener, only: Option<Vec<IpAddr>>) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     Ok(Listener {
         address: socket.local_addr()?,
         listener: TcpListener::from_std(socket)?,
         tls: None,
+        only: only.map(Vec::into_boxed_slice),
     })
 }
 
@@ -97,6 +111,24 @@ impl Listener {
     pub fn with_tls(mut self, config: Arc<ServerConfig>) -> Self {
         self.tls = Some(config);
         self
+    }
+
+    /// Where it answers.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let port = self.address.port();
+        let all = self.only.is_none().then_some(self.address);
+        let only = self.only.iter().flatten();
+        all.into_iter()
+            .chain(only.map(move |address| SocketAddr::new(*address, port)))
+    }
+
+    /// Is a connection to this address of the device's answered?
+    fn answers_at(&self, stream: &TcpStream) -> bool {
+        let Some(only) = &self.only else { return true };
+        let to = stream
+            .local_addr()
+            .map(|address| address.ip().to_canonical());
+        to.is_ok_and(|to| only.iter().any(|one| stands_for(*one, to)))
     }
 }
 
@@ -108,7 +140,14 @@ impl Entrance for Listener {
     }
 
     async fn next(&self) -> io::Result<(TcpStream, IpAddr)> {
-        let (stream, address) = self.listener.accept().await?;
+        let (stream, address) = loop {
+            let (stream, address) = self.listener.accept().await?;
+            if self.answers_at(&stream) {
+                break (stream, address);
+            }
+            // Reset, as where nobody listens: the kernel had taken it before anybody could be asked.
+            let _ = stream.set_zero_linger();
+        };
         // Without it a token waits up to 40 ms for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         Ok((stream, address.ip()))

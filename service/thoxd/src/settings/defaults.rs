@@ -75,12 +75,17 @@ impl Settings {
 }
 
 impl Server {
+    /// Where it listens unless it is told.
+    #[must_use]
+    pub fn listen() -> Vec<SocketAddr> {
+        vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))]
+    }
+
     fn read(table: &mut Table<'_>, control_socket: SocketFile) -> Self {
-        let listen = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))];
         Self {
             listen: table.read_if(
                 "listen",
-                listen,
+                Self::listen(),
                 "a list of at least one address and port such as [\"0.0.0.0:8080\", \"[::]:8080\"]",
                 |listen| !listen.is_empty(),
             ),
@@ -102,12 +107,18 @@ impl Server {
 }
 
 impl Tls {
+    /// Where it listens unless it is told.
+    #[must_use]
+    pub fn listen() -> Vec<SocketAddr> {
+        vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443))]
+    }
+
     fn read(table: &mut Table<'_>) -> Self {
         Self {
             enabled: table.read("enabled", false),
             listen: table.read_if(
                 "listen",
-                vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443))],
+                Self::listen(),
                 "a list of at least one address and port such as [\"0.0.0.0:8443\", \"[::]:8443\"]",
                 |listen| !listen.is_empty(),
             ),
