@@ -151,13 +151,18 @@ impl Record {
         } else {
             Outcome::Refused
         };
-        let engine = self.at.as_ref().map_or("", |at| &**at.metrics.name());
+        let (engine, route) = self
+            .at
+            .as_ref()
+            .map_or(("", ""), |at| (&**at.metrics.name(), at.reason.as_str()));
+        let (request_id, model) = (&self.request_id, &self.model);
         let code = error.kind.row().code;
         let cause = error.cause.as_deref().unwrap_or("");
+        let ms = self.started.elapsed().as_millis();
         if is_ours {
-            tracing::warn!(request_id = %self.request_id, engine, code, cause, "a request failed");
+            tracing::warn!(%request_id, %model, engine, route, ms, code, cause, "a request failed");
         } else {
-            tracing::debug!(request_id = %self.request_id, engine, code, cause, "a request was refused");
+            tracing::debug!(%request_id, %model, engine, route, ms, code, cause, "a request was refused");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The journal, where standard error leads there anyway: the same events, each field a field of its own.
 //!
-//! `THOX_REQUEST_ID`, `THOX_ENGINE`, `THOX_MODEL`, `THOX_REASON`, `THOX_MS` and the like: `journalctl THOX_REQUEST_ID=…`
+//! `THOX_REQUEST_ID`, `THOX_ENGINE`, `THOX_MODEL`, `THOX_ROUTE`, `THOX_MS` and the like: `journalctl THOX_REQUEST_ID=…`
 //! tells all of one request. How much is taken in is the journal's own limit, by unit.
 
 use libsystemd::logging::connected_to_journal;
