@@ -48,6 +48,8 @@ UNIT = "[Service]\nExecStart=\nExecStart=/opt/engine\nRestartSec=20s\nRestartSte
 # What happens in the machine, in its own words on the serial line. Lines that begin with = are read by the test.
 JUDGE = r"""#!/bin/sh
 exec >/dev/ttyS0 2>&1
+# systemd has begun a line there.
+echo
 export LC_ALL=C
 asked() { systemctl show -P "$1" "$2"; }
 # within SECONDS COMMAND…
@@ -85,7 +87,7 @@ eaten machine
 echo "=everywhere $(dmesg | grep -c global_oom)"
 echo "=thoxd restarts=$(asked NRestarts thoxd.service) result=$(asked Result thoxd.service)"
 dmesg | grep -E 'Killed process|oom-kill:' | sed 's/^/  /'
-journalctl -u ollama.service -o short-monotonic --no-pager | tail -n 30 | sed 's/^/  /'
+journalctl -u ollama.service -u thoxd.service -o short-monotonic --no-pager | tail -n 60 | sed 's/^/  /'
 echo "=end"
 systemctl poweroff --force --force
 """
