@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Callable
 
 import layout
+import made_up
 import update
 from device import ROOT, STANDS_IN, Box, Device, answers, booted, until
 
@@ -255,6 +256,97 @@ def test_engines_environment(device: Device) -> str:
     return "the image's, then the owner's"
 
 
+# In the quadlet's place.
+FAILS_OR_SERVES = """
+[Service]
+ExecStart=/bin/sh -c 'test ! -e /run/%i-fails && exec sleep infinity'
+"""
+
+
+def test_only_engines_that_failed_are_tried_again(device: Device) -> str:
+    box, tensorrt = device.box, "tensorrt-llm@{}.service".format
+    state = lambda unit: box.show(unit, "ActiveState")  # noqa: E731
+
+    def retry() -> None:
+        # So many in a row are a test's.
+        box.inside("systemctl", "reset-failed", "thox-engines-retry.service")
+        box.inside("systemctl", "start", "thox-engines-retry.service")
+        # It waits for no start; what it wanted is under way or over.
+        until("nothing is started", 30, lambda: "No jobs" in box.inside("systemctl", "list-jobs").stdout)
+
+    def failing(model: str) -> None:
+        box.inside("mkdir", "-p", f"/data/tensorrt-llm/{model}/model")
+        box.inside("touch", f"/run/{model}-fails")
+        box.inside("systemctl", "start", tensorrt(model), check=False)
+        until(f"{model} is given up", 30, lambda: state(tensorrt(model)) == "failed")
+        box.inside("rm", f"/run/{model}-fails")
+
+    box.write("/run/systemd/system/tensorrt-llm@.service", FAILS_OR_SERVES)
+    box.write("/run/systemd/system/ollama.service.d/zz-dead.conf", "[Service]\nExecStart=\nExecStart=/bin/false\nRestartSec=50ms\nRestartSteps=0\n")
+    box.inside("systemctl", "daemon-reload")
+    box.inside("systemctl", "restart", "ollama.service", check=False)
+    until("systemd gives it up", 30, lambda: state("ollama.service") == "failed")
+    box.inside("rm", "/run/systemd/system/ollama.service.d/zz-dead.conf")
+    # By the timer, which is a test's only in how soon it is.
+    box.write("/run/systemd/system/thox-engines-retry.timer.d/soon.conf", "[Timer]\nOnActiveSec=\nOnActiveSec=1s\n")
+    box.inside("systemctl", "daemon-reload")
+    box.inside("systemctl", "restart", "thox-engines-retry.timer")
+    until("it is tried again", 30, lambda: state("ollama.service") == "active")
+    box.inside("rm", "-r", "/run/systemd/system/thox-engines-retry.timer.d")
+    box.inside("systemctl", "daemon-reload")
+    box.inside("systemctl", "restart", "thox-engines-retry.timer")
+    for stop in (("thox", "engines", "stop", "ollama"), ("systemctl", "stop", "ollama.service")):
+        box.inside(*stop)
+        retry()
+        assert state("ollama.service") == "inactive", f"{stop}: it stays as somebody wanted it"
+        box.inside("systemctl", "start", "ollama.service")
+    failing("early")
+    failing("late")
+    retry()
+    assert [state(tensorrt(model)) for model in ("early", "late")] == ["failed", "active"], "the one that was wanted last, alone"
+    retry()
+    assert state(tensorrt("early")) == "failed", "none beside another"
+    box.inside("systemctl", "stop", tensorrt("late"))
+    box.inside("systemctl", "reset-failed", tensorrt("early"))
+    retry()
+    assert [state(tensorrt(model)) for model in ("early", "late")] == ["inactive"] * 2, "stopped and forgotten"
+    box.inside("rm", "-r", "/run/systemd/system/tensorrt-llm@.service", "/data/tensorrt-llm")
+    box.inside("systemctl", "daemon-reload")
+    return "those that failed, and none that was stopped"
+
+
+def test_names_are_thoxds_alone(device: Device) -> str:
+    """No LLMNR, no second mDNS: of the network's names nobody but thoxd says anything."""
+    box, off = device.box, "/run/systemd/resolved.conf.d/thox.conf"
+
+    def ports() -> set[str]:
+        until("the resolver runs", 30, lambda: box.show("systemd-resolved.service", "ActiveState") == "active")
+        time.sleep(1)
+        return {f"{port} {name}" for port, name in re.findall(r':(535[35]) .*\("([^"]+)"', box.inside("ss", "-Hulpn").stdout)}
+
+    for command in ("link add lan0 type veth peer name cable", "link set cable up", "link set lan0 up", "addr add 10.9.9.2/24 dev lan0"):
+        box.inside("ip", *command.split())
+    try:
+        until("thoxd has the network", 10, lambda: "10.9.9.2" in booted.device()["names"])
+        box.inside("systemctl", "restart", "systemd-resolved.service")
+        assert ports() == {"5353 thoxd"}, ports()
+        said = box.inside("resolvectl", "llmnr").stdout + box.inside("resolvectl", "mdns").stdout
+        assert re.findall(r"^Global: (\w+)", said, re.M) == ["no", "no"], said
+        # What it would be without our word, so that this sees something.
+        box.inside("sh", "-c", f"mkdir -p {Path(off).parent} && ln -s /dev/null {off}")
+        box.inside("systemctl", "restart", "systemd-resolved.service")
+        assert "5355 systemd-resolve" in ports(), ports()
+    finally:
+        box.inside("rm", "-f", off)
+        box.inside("systemctl", "restart", "systemd-resolved.service")
+        box.inside("ip", "link", "del", "lan0")
+    return "5353 is thoxd's, 5355 nobody's"
+
+
+def test_rules_of_made_up_devices(device: Device) -> str:
+    return made_up.check(device.box)
+
+
 def test_units_are_well_formed(device: Device) -> str:
     box = device.box
     units = sorted({Path(place).name for _, place, _ in layout.files() if "/system/" in place and ".d/" not in place})
@@ -270,7 +362,10 @@ def test_units_are_well_formed(device: Device) -> str:
         score = box.inside("systemd-analyze", "security", "--no-pager", name).stdout.splitlines()[-1]
         found = re.search(r"level for \S+ ([0-9.]+)", score)
         assert found and float(found[1]) <= most, score
-    return f"{len(units)} units, {len(BUDGETS)} budgets"
+    # In tenths, of the unit that podman makes of the quadlet; why so much stands in systemd/README.md.
+    budget = ("--offline=true", "--threshold=96", "/run/systemd/generator/tensorrt-llm@.service")
+    box.inside("systemd-analyze", "security", "--no-pager", *budget)
+    return f"{len(units)} units, {len(BUDGETS) + 1} budgets"
 
 
 # systemd-analyze security, of systemd 257: as they are, so that nobody lets go of what was held.

@@ -21,7 +21,7 @@ from board import Board
 ROOT = layout.ROOT
 PACKAGES = (
     "systemd,systemd-sysv,dbus,udev,iproute2,curl,ca-certificates,nftables,rauc,rauc-service,podman,crun,openssh-client,"
-    "openssh-server,openssl,squashfs-tools,e2fsprogs,kmod,polkitd"
+    "openssh-server,openssl,squashfs-tools,e2fsprogs,kmod,polkitd,systemd-resolved"
 )
 
 
@@ -49,7 +49,7 @@ STANDS_IN = {
 
 def base() -> Path:
     """A Debian with what the image has beside ours, made once."""
-    root = booted.CACHE / f"image-{booted.SUITE}-1"
+    root = booted.CACHE / f"image-{booted.SUITE}-2"
     if root.is_dir():
         return root
     if not shutil.which("mmdebstrap"):
@@ -65,6 +65,9 @@ def base() -> Path:
     if made.returncode != 0:
         shutil.rmtree(half, ignore_errors=True)
         raise booted.Skip(f"no Debian can be made: {made.stderr.strip().splitlines()[-1:]}")
+    # Debian points it at the resolver, which runs only where the system has booted; apt is called in it without.
+    (half / "etc/resolv.conf").unlink(missing_ok=True)
+    shutil.copy("/etc/resolv.conf", half / "etc/resolv.conf")
     half.rename(root)
     return root
 

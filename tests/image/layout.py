@@ -20,6 +20,7 @@ INSTALLED: list[tuple[str, str, int]] = [
     ("systemd/emergency.service.d/*.conf", f"{UNITS}/emergency.service.d/", 0o644),
     ("systemd/sshd.socket.d/*.conf", f"{UNITS}/sshd.socket.d/", 0o644),
     ("systemd/journald.conf.d/*.conf", "usr/lib/systemd/journald.conf.d/", 0o644),
+    ("systemd/resolved.conf.d/*.conf", "usr/lib/systemd/resolved.conf.d/", 0o644),
     ("systemd/system.conf.d/*.conf", "usr/lib/systemd/system.conf.d/", 0o644),
     ("systemd/timesyncd.conf.d/*.conf", "usr/lib/systemd/timesyncd.conf.d/", 0o644),
     ("systemd/sysusers.d/*.conf", "usr/lib/sysusers.d/", 0o644),

@@ -1,5 +1,5 @@
 SUMMARY = "What makes a board a Thox device"
-DESCRIPTION = "First boot, claim code, factory reset, journal, watchdog, clock, status LED, update sticks."
+DESCRIPTION = "First boot, claim code, factory reset, journal, watchdog, clock, resolver, status LED, update sticks."
 
 THOX_FILES = "\
     config/image.toml=${nonarch_libdir}/thox/config.d/10-image.toml \
@@ -9,6 +9,7 @@ THOX_FILES = "\
     systemd/emergency.service.d/thox.conf=${systemd_system_unitdir}/emergency.service.d/thox.conf \
     systemd/factory-reset=${nonarch_libdir}/thox/factory-reset;0755 \
     systemd/journald.conf.d/thox.conf=${nonarch_libdir}/systemd/journald.conf.d/thox.conf \
+    systemd/resolved.conf.d/thox.conf=${nonarch_libdir}/systemd/resolved.conf.d/thox.conf \
     systemd/system.conf.d/thox.conf=${nonarch_libdir}/systemd/system.conf.d/thox.conf \
     systemd/thox-claim-code.service=${systemd_system_unitdir}/thox-claim-code.service \
     systemd/thox-firstboot.service=${systemd_system_unitdir}/thox-firstboot.service \

@@ -2,6 +2,7 @@ SUMMARY = "What the engines of a Thox device have in common"
 DESCRIPTION = "Their users, the slice that bounds their memory, another try when one was given up."
 
 THOX_FILES = "\
+    config/libexec/thox-engines-retry=${nonarch_libdir}/thox/libexec/thox-engines-retry;0755 \
     systemd/sysusers.d/thox-engines.conf=${nonarch_libdir}/sysusers.d/thox-engines.conf \
     systemd/thox-engines-retry.service=${systemd_system_unitdir}/thox-engines-retry.service \
     systemd/thox-engines-retry.timer=${systemd_system_unitdir}/thox-engines-retry.timer \
