@@ -25,10 +25,12 @@ cat >"$out.tmp" <<END
 cdiVersion: 0.5.0
 kind: nvidia.com/gpu
 devices:
-    - name: all
-      containerEdits:
+    - name: "0"
+      containerEdits: &edits
         deviceNodes:
             - path: /dev/null
+    - name: all
+      containerEdits: *edits
 END
 mv "$out.tmp" "$out"
 """
