@@ -428,6 +428,12 @@ def test_the_gpus_device_unit_starts_the_engines(device: Device) -> str:
 def test_the_gpu_is_described_to_podman(device: Device) -> str:
     """thox-cdi in its own sandbox; what it leaves is what the quadlet asks for."""
     box = device.box
+    # On a host with control groups of version 1 systemd leaves the container's /run writable where it protects those.
+    box.write("/run/systemd/system/thox-cdi.service.d/board.conf", "[Service]\nProtectControlGroups=no\n")
+    box.inside("systemctl", "daemon-reload")
+    strict = ["systemd-run", "--wait", "--pipe", "--quiet", "--property=ProtectSystem=strict", "mkdir", "/run/not-ours"]
+    assert "Read-only" in box.inside(*strict, check=False).stderr, "as on a board"
+    box.inside("rm", "-rf", "/run/cdi")
     box.inside("systemctl", "restart", "thox-cdi.service")
     spec = box.inside("cat", "/run/cdi/nvidia.yaml").stdout
     kind = re.search(r"^kind: (\S+)$", spec, re.M)
@@ -443,6 +449,8 @@ def test_the_gpu_is_described_to_podman(device: Device) -> str:
     # Described anew, not beside: two files with one name would be none.
     box.inside("systemctl", "restart", "thox-cdi.service")
     assert box.inside("ls", "-A", "/run/cdi").stdout == "nvidia.yaml\n"
+    box.inside("rm", "-r", "/run/systemd/system/thox-cdi.service.d")
+    box.inside("systemctl", "daemon-reload")
     return ", ".join(asked)
 
 
