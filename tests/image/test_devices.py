@@ -1,8 +1,6 @@
 """The names of devices, the GPU's above all: in units and in the rules of udev, against those that drivers register."""
 
 import re
-import subprocess
-import sys
 import unittest
 from fnmatch import fnmatchcase
 
@@ -157,16 +155,3 @@ class Waking(Stage):
         self.forget_calls()
         self.assert_ok(self.wake())
         self.assertNotIn("systemctl try-restart --no-block ollama.service", self.calls(), "once")
-
-
-class ImageId(Stage):
-    """What the recipe writes into the settings of a device that carries the container."""
-
-    PROGRAM = ROOT / "meta-thox/dynamic-layers/virtualization-layer/recipes-engines/tensorrt-engine/files/oci-image-id"
-
-    def test_says_why_not(self) -> None:
-        archive = self.folder / "x.tar"
-        subprocess.run(["tar", "-C", self.folder, "-cf", archive, "bin"], check=True)
-        for path, why in ((archive, "no index.json"), (self.folder / "none", "No such file")):
-            done = subprocess.run([sys.executable, self.PROGRAM, path], text=True, capture_output=True, check=False)
-            self.assert_fails(done, why, str(path))

@@ -1,8 +1,11 @@
 """How a new device gets its models, and the engine its container: thox-provision, thox-tensorrt-image, thox-cdi."""
 
 import os
+import re
+import subprocess
+import sys
 
-from stage import NVIDIA_CTK, Stage
+from stage import NVIDIA_CTK, ROOT, Stage
 
 
 class Provision(Stage):
@@ -130,6 +133,31 @@ esac
     def test_says_what_is_missing(self) -> None:
         self.assert_fails(self.load(self.OLD, "/nonexistent"), "/nonexistent", "tensorrt-llm.conf")
         self.assert_fails(self.load(self.NEW), "has no image", self.NEW)
+
+
+class Carried(Stage):
+    """What the recipe writes into the settings of a device that carries the container."""
+
+    RECIPE = ROOT / "meta-thox/dynamic-layers/virtualization-layer/recipes-engines/tensorrt-engine"
+
+    def test_an_archive_that_is_none(self) -> None:
+        archive = self.folder / "x.tar"
+        subprocess.run(["tar", "-C", self.folder, "-cf", archive, "bin"], check=True)
+        for path, why in ((archive, "no index.json"), (self.folder / "none", "No such file")):
+            done = subprocess.run([sys.executable, self.RECIPE / "files/oci-image-id", path], text=True, capture_output=True, check=False)
+            self.assert_fails(done, why, str(path))
+
+    def test_the_id_is_set(self) -> None:
+        settings = self.folder / "tensorrt-llm.conf"
+        settings.write_text((ROOT / "config/tensorrt-llm/thox.conf").read_text())
+        recipe = (self.RECIPE / "tensorrt-engine_1.0.bb").read_text()
+        line = re.search(r'^ +(sed -i .*) \$\{D\}\$\{nonarch_libdir\}/thox/tensorrt-llm.conf$', recipe, re.M)
+        assert line
+        image = "sha256:" + "c" * 64
+        count = lambda text: settings.read_text().splitlines().count(text)  # noqa: E731
+        self.assertEqual(count("TENSORRT_LLM_IMAGE="), 1, "no tag is a default")
+        subprocess.run(["sh", "-euc", f"id={image}; {line[1]} {settings}"], check=True)
+        self.assertEqual((count("TENSORRT_LLM_IMAGE="), count(f"TENSORRT_LLM_IMAGE={image}")), (0, 1))
 
 
 class LastWords(Stage):
