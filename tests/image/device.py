@@ -17,6 +17,7 @@ from types import ModuleType
 
 import layout
 from board import Board
+from stage import NVIDIA_CTK
 
 ROOT = layout.ROOT
 PACKAGES = (
@@ -91,8 +92,8 @@ def prepare(folder: Path) -> Path:
         shutil.copy(BINARIES / name, root / "usr/bin" / name)
     shutil.copy(BINARIES / "double", root / "opt/double")
     # Something that is there, for conditions and systemd's own check.
-    for program in ("usr/bin/ollama", "usr/bin/nvidia-ctk"):
-        (root / program).write_text("#!/bin/sh\nexit 1\n")
+    for program, body in (("usr/bin/ollama", "exit 1\n"), ("usr/bin/nvidia-ctk", NVIDIA_CTK)):
+        (root / program).write_text(f"#!/bin/sh\n{body}")
         (root / program).chmod(0o755)
     authority(folder / "keys")
     (root / "usr/lib/rauc").mkdir(exist_ok=True)

@@ -1,8 +1,11 @@
 """How a new device gets its models, and the engine its container: thox-provision, thox-tensorrt-image, thox-cdi."""
 
 import os
+import re
+import subprocess
+import sys
 
-from stage import Stage
+from stage import NVIDIA_CTK, ROOT, Stage
 
 
 class Provision(Stage):
@@ -83,28 +86,78 @@ class Provision(Stage):
 
 
 class Container(Stage):
-    IMAGE = "localhost/tensorrt-edge-llm@sha256:" + "a" * 64
+    """podman as far as it is called: images by id, one name that moves to what was loaded last."""
 
-    def load(self, archive: str):
-        return self.run_script("config/libexec/thox-tensorrt-image", TENSORRT_LLM_IMAGE=self.IMAGE, TENSORRT_LLM_ARCHIVE=archive)
+    OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    PODMAN = """
+case "$1 $2" in
+"image exists") [ -e {here}/"$3" ] ;;
+"load "*) image=$(cat "$4"); : >{here}/"$image"; echo "$image" >{here}/name ;;
+"tag "*) [ -e {here}/"$2" ] && echo "$2" >>{here}/named ;;
+"image prune") cd {here} && for one in sha256:*; do grep -qxF "$one" name || grep -qxF "$one" named || rm "$one"; done ;;
+esac
+"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.here = self.folder / "here"
+        self.here.mkdir()
+        self.archive = self.folder / "image.tar"
+        self.archive.write_text(self.OLD)
+        self.double("podman", self.PODMAN.format(here=self.here))
+
+    def load(self, image: str, archive: object = None):
+        return self.run_script("config/libexec/thox-tensorrt-image", TENSORRT_LLM_IMAGE=image, TENSORRT_LLM_ARCHIVE=archive or self.archive)
 
     def test_loaded_once(self) -> None:
-        archive = self.folder / "image.tar"
-        archive.write_text("x")
-        there = self.folder / "there"
-        self.double("podman", f'case "$1 $2" in "image exists") [ -e {there} ] ;; "load "*) : >{there} ;; esac')
-        self.assert_ok(self.load(str(archive)))
-        self.assertIn(f"podman load --quiet --input {archive}", self.calls())
+        self.assert_ok(self.load(self.OLD))
+        self.assertIn(f"podman load --quiet --input {self.archive}", self.calls())
+        self.assertTrue((self.here / self.OLD).exists())
         self.forget_calls()
-        self.assert_ok(self.load(str(archive)))
-        self.assertEqual(self.calls(), [f"podman image exists {self.IMAGE}"])
+        self.assert_ok(self.load(self.OLD))
+        self.assertEqual(self.calls(), [f"podman image exists {self.OLD}"])
+
+    def test_one_that_an_update_brings_is_loaded(self) -> None:
+        self.assert_ok(self.load(self.OLD))
+        # The same file's name, the same tag in it, another image.
+        self.archive.write_text(self.NEW)
+        self.assert_ok(self.load(self.NEW))
+        self.assertTrue((self.here / self.NEW).exists())
+
+    def test_a_tag_is_no_digest(self) -> None:
+        for image in ("localhost/tensorrt-edge-llm:installed", "", "sha256:", "sha256:abc", "x@sha256:" + "g" * 64):
+            self.assert_fails(self.load(image), f'"{image}"', "/etc/thox/tensorrt-llm.conf")
+        self.assertEqual(self.calls(), [])
+        self.assert_fails(self.load("localhost/x@" + self.NEW), "has no image")
 
     def test_says_what_is_missing(self) -> None:
-        self.double("podman", '[ "$1" != image ]')
-        self.assert_fails(self.load("/nonexistent"), "/nonexistent", "tensorrt-llm.conf")
-        archive = self.folder / "image.tar"
-        archive.write_text("x")
-        self.assert_fails(self.load(str(archive)), "has no image")
+        self.assert_fails(self.load(self.OLD, "/nonexistent"), "/nonexistent", "tensorrt-llm.conf")
+        self.assert_fails(self.load(self.NEW), "has no image", self.NEW)
+
+
+class Carried(Stage):
+    """What the recipe writes into the settings of a device that carries the container."""
+
+    RECIPE = ROOT / "meta-thox/dynamic-layers/virtualization-layer/recipes-engines/tensorrt-engine"
+
+    def test_an_archive_that_is_none(self) -> None:
+        archive = self.folder / "x.tar"
+        subprocess.run(["tar", "-C", self.folder, "-cf", archive, "bin"], check=True)
+        for path, why in ((archive, "no index.json"), (self.folder / "none", "No such file")):
+            done = subprocess.run([sys.executable, self.RECIPE / "files/oci-image-id", path], text=True, capture_output=True, check=False)
+            self.assert_fails(done, why, str(path))
+
+    def test_the_id_is_set(self) -> None:
+        settings = self.folder / "tensorrt-llm.conf"
+        settings.write_text((ROOT / "config/tensorrt-llm/thox.conf").read_text())
+        recipe = (self.RECIPE / "tensorrt-engine_1.0.bb").read_text()
+        line = re.search(r'^ +(sed -i .*) \$\{D\}\$\{nonarch_libdir\}/thox/tensorrt-llm.conf$', recipe, re.M)
+        assert line
+        image = "sha256:" + "c" * 64
+        count = lambda text: settings.read_text().splitlines().count(text)  # noqa: E731
+        self.assertEqual(count("TENSORRT_LLM_IMAGE="), 1, "no tag is a default")
+        subprocess.run(["sh", "-euc", f"id={image}; {line[1]} {settings}"], check=True)
+        self.assertEqual((count("TENSORRT_LLM_IMAGE="), count(f"TENSORRT_LLM_IMAGE={image}")), (0, 1))
 
 
 class LastWords(Stage):
@@ -135,20 +188,33 @@ class LastWords(Stage):
 
 
 class Cdi(Stage):
+    def setUp(self) -> None:
+        super().setUp()
+        self.spec = self.folder / "cdi/nvidia.yaml"
+
+    def describe(self):
+        passthrough = self.folder / "passthrough"
+        passthrough.mkdir(exist_ok=True)
+        return self.run_script(
+            "config/libexec/thox-cdi", THOX_DEV=self.folder / "dev", THOX_CDI=self.spec,
+            THOX_GPU_GROUPS_FILE=self.folder / "groups", NVIDIA_CTK_PASSTHROUGH_ROOT=passthrough,
+        )  # fmt: skip
+
     def test_the_nodes_groups_by_number(self) -> None:
         dev = self.folder / "dev"
-        for name, group in (("nvmap", 44), ("nvhost-ctrl", 44), ("nvgpu/igpu0/power", 107), ("dma_heap/system", 0)):
+        for name, group in (("nvmap", 44), ("nvhost-ctrl-gpu", 44), ("nvgpu/igpu0/power", 45), ("nvgpu/igpu0/dbg", 99),
+                            ("dri/renderD128", 107), ("dma_heap/system", 0)):  # fmt: skip
             (dev / name).parent.mkdir(parents=True, exist_ok=True)
             (dev / name).write_text("")
             os.chown(dev / name, 0, group)
-        self.double("nvidia-ctk", 'for word; do case $word in --output=*) echo cdiVersion: 0.5.0 >"${word#--output=}" ;; esac; done')
-        passthrough = self.folder / "passthrough"
-        passthrough.mkdir()
-        done = self.run_script(
-            "config/libexec/thox-cdi", THOX_DEV=dev, THOX_CDI=self.folder / "nvidia.yaml",
-            THOX_GPU_GROUPS_FILE=self.folder / "groups", NVIDIA_CTK_PASSTHROUGH_ROOT=passthrough,
-        )  # fmt: skip
-        self.assert_ok(done)
-        self.assertEqual((self.folder / "groups").read_text().strip(), "THOX_GPU_GROUPS=--group-add=44 --group-add=107")
+        self.double("nvidia-ctk", NVIDIA_CTK)
+        self.assert_ok(self.describe())
+        groups = (self.folder / "groups").read_text().strip()
+        self.assertEqual(groups, "THOX_GPU_GROUPS=--group-add=45 --group-add=44 --group-add=107", "not the debuggers', not root's")
         self.assertIn("--mode=csv", self.calls()[0])
-        self.assertTrue((self.folder / "nvidia.yaml").exists())
+        self.assertIn("cdiVersion", self.spec.read_text())
+        self.assertEqual([path.name for path in self.spec.parent.iterdir()], ["nvidia.yaml"], "podman reads all that is here")
+
+    def test_none_is_written(self) -> None:
+        self.double("nvidia-ctk", "")
+        self.assert_fails(self.describe(), "wrote no", str(self.spec))

@@ -1,5 +1,5 @@
 SUMMARY = "What the engines of a Thox device have in common"
-DESCRIPTION = "Their users, the slice that bounds their memory, another try when one was given up."
+DESCRIPTION = "The GPU that they wait for, their users, the slice that bounds their memory, another try when one was given up."
 
 THOX_FILES = "\
     config/libexec/thox-engines-retry=${nonarch_libdir}/thox/libexec/thox-engines-retry;0755 \
@@ -7,7 +7,9 @@ THOX_FILES = "\
     systemd/thox-engines-retry.service=${systemd_system_unitdir}/thox-engines-retry.service \
     systemd/thox-engines-retry.timer=${systemd_system_unitdir}/thox-engines-retry.timer \
     systemd/thox-engines.slice=${systemd_system_unitdir}/thox-engines.slice \
+    systemd/thox-gpu.service=${systemd_system_unitdir}/thox-gpu.service \
     systemd/tmpfiles.d/thox-engines.conf=${nonarch_libdir}/tmpfiles.d/thox-engines.conf \
+    config/libexec/thox-gpu=${nonarch_libdir}/thox/libexec/thox-gpu;0755 \
 "
 inherit systemd thox_system useradd
 

@@ -15,10 +15,13 @@ THOX_FILES = "\
 "
 inherit features_check systemd thox_system
 
+SRC_URI += "file://oci-image-id"
+
 PACKAGE_ARCH = "${TEGRA_PKGARCH}"
 
-# The container's image as a file (podman save --format oci-archive) that the device's image carries, and its sha256.
-# Empty: somebody copies one to the device, and /etc/thox/tensorrt-llm.conf says where.
+# The container's image as a file (podman save --format oci-archive) that the device's image carries, and the file's sha256;
+# the device then runs the image in it and no other. Empty: somebody copies one to the device, and
+# /etc/thox/tensorrt-llm.conf says where it is and which.
 THOX_TENSORRT_ARCHIVE ??= ""
 THOX_TENSORRT_ARCHIVE_SHA256 ??= ""
 
@@ -29,6 +32,8 @@ do_install:append() {
         echo "${THOX_TENSORRT_ARCHIVE_SHA256}  ${THOX_TENSORRT_ARCHIVE}" | sha256sum --check --quiet - ||
             bbfatal "THOX_TENSORRT_ARCHIVE: ${THOX_TENSORRT_ARCHIVE} has not the sha256 that THOX_TENSORRT_ARCHIVE_SHA256 names"
         install -D -m 0644 ${THOX_TENSORRT_ARCHIVE} ${D}${datadir}/thox/tensorrt-edge-llm.oci.tar
+        id=$(python3 ${UNPACKDIR}/oci-image-id ${THOX_TENSORRT_ARCHIVE}) || bbfatal "THOX_TENSORRT_ARCHIVE: above"
+        sed -i "s/^TENSORRT_LLM_IMAGE=.*/TENSORRT_LLM_IMAGE=$id/" ${D}${nonarch_libdir}/thox/tensorrt-llm.conf
     fi
 }
 do_install[file-checksums] += "${@d.getVar('THOX_TENSORRT_ARCHIVE') + ':True' if d.getVar('THOX_TENSORRT_ARCHIVE') else ''}"
