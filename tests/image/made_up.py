@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import layout
 
-ENGINES = {"ollama.service", "thox-cdi.service"}
+ENGINES = {"thox-gpu.service", "ollama.service", "thox-cdi.service"}
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,12 @@ class Device:
     says: str = ""  # of what it says on the way
 
 
+# The names are the drivers': test_devices.py has where they were read.
+GPU = "platform/bus@0/17000000.gpu"
+
+
 def gpu_node(path: str, subsystem: str, node: str) -> Device:
-    return Device(path, subsystem, node, group="render")
+    return Device(path, subsystem, node, group="video")
 
 
 LED = "platform/gpio-leds/leds/thox:front"
@@ -41,19 +45,23 @@ STICK = "platform/usb/usb1/1-1/host0/block/sda"
 
 DEVICES = [
     gpu_node("virtual/misc/nvmap", "misc", "nvmap"),
-    gpu_node("virtual/nvhost/nvhost-ctrl", "nvhost", "nvhost-ctrl"),
-    gpu_node("virtual/nvgpu/as", "nvgpu", "nvgpu/igpu0/as"),
-    gpu_node("virtual/nvgpu-pci/ctrl", "nvgpu-pci", "nvgpu/igpu0/ctrl"),
-    gpu_node("virtual/misc/nvsciipc", "misc", "nvsciipc"),
-    gpu_node("virtual/nvpps/nvpps0", "nvpps", "nvpps0"),
+    gpu_node("virtual/host1x-fence/host1x-fence", "host1x-fence", "host1x-fence"),
     gpu_node("virtual/dma_heap/system", "dma_heap", "dma_heap/system"),
-    gpu_node("virtual/nvidia/nvidia0", "nvidia", "nvidia0"),
-    gpu_node("virtual/nvidia/nvidiactl", "nvidia", "nvidiactl"),
+    *(gpu_node(f"{GPU}/nvidia-gpu-v2/{name}", "nvidia-gpu-v2", f"nvgpu/igpu0/{name}") for name in ("as", "channel", "ctrl", "tsg")),
+    *(gpu_node(f"{GPU}/nvidia-gpu/nvhost-{name}", "nvidia-gpu", f"nvhost-{name}") for name in ("gpu", "as-gpu", "ctrl-gpu", "tsg-gpu")),
+    gpu_node(f"{GPU}/nvidia-gpu-power/nvhost-power-gpu", "nvidia-gpu-power", "nvhost-power-gpu"),
+    # What powers it on is there first, and stands for the GPU: it starts the engines.
+    Device(f"{GPU}/nvidia-gpu-v2-power/power", "nvidia-gpu-v2-power", "nvgpu/igpu0/power", group="video", wants=frozenset(ENGINES)),
+    # Debuggers' and the scheduler's are the BSP's rules' business; so is what is not the GPU's.
+    Device(f"{GPU}/nvidia-gpu-v2/dbg", "nvidia-gpu-v2", "nvgpu/igpu0/dbg"),
+    Device(f"{GPU}/nvidia-gpu-v2/sched", "nvidia-gpu-v2", "nvgpu/igpu0/sched"),
+    Device(f"{GPU}/nvidia-gpu/nvhost-prof-gpu", "nvidia-gpu", "nvhost-prof-gpu"),
+    Device("virtual/nvsciipc/nvsciipc", "nvsciipc", "nvsciipc"),
     # None of the GPU's.
     Device("virtual/misc/fuse", "misc", "fuse"),
     Device("virtual/misc/nvram", "misc", "nvram"),
-    # The GPU itself, which starts the engines; and a neighbour on its bus.
-    *(Device(f"platform/17000000.{driver}", "platform", more={"DRIVER": driver}, wants=frozenset(ENGINES)) for driver in ("gk20a", "nvgpu", "ga10b")),
+    # The GPU's own device and a neighbour on its bus.
+    Device(f"{GPU}", "platform", more={"DRIVER": "gk20a"}),
     Device("platform/3100000.serial", "platform", more={"DRIVER": "serial-tegra"}),
     # The light at the front, and one that is not ours.
     Device(LED, "leds", runs=(f"/usr/bin/chgrp thox {FILES}", f"/usr/bin/chmod g+w {FILES}"), says=f'{LED}/trigger}}="timer"'),
