@@ -116,7 +116,7 @@ def memory_root(folder: Path, keys: Path) -> Path:
             (root / place).parent.mkdir(parents=True, exist_ok=True)
             (root / place).write_text(file.read_text().replace("@COMPATIBLE@", layout.COMPATIBLE))
             (root / place).chmod(mode)
-    shutil.copy(keys / "release.crt", root / "usr/lib/rauc/ca.cert.pem")
+    shutil.copy(keys / "ca.cert.pem", root / "usr/lib/rauc/ca.cert.pem")
     for name in ("thoxd", "thox"):
         # Without what a debugger wants: it all lies in memory.
         subprocess.run(["strip", "-o", root / "usr/bin" / name, BINARIES / name], check=True)
