@@ -152,6 +152,8 @@ def kas_files():
                 continue
             if missing or not merged.get("target") or merged.get("distro") != "thox":
                 wrong.append(f"{machine.name}:{'+'.join(variant)}: together they name no target, or another distro than thox")
+            elif "models" in variant and merged["target"] != ["thox-image-models", "thox-bundle-models"]:
+                wrong.append(f"{machine.name}:{'+'.join(variant)}: makes {merged['target']}, of which not all brings models")
     return len(found)
 
 
