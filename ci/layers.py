@@ -19,6 +19,7 @@ LAYER = ROOT / "meta-thox"
 sys.path.insert(0, str(ROOT / "tests/image"))
 sys.dont_write_bytecode = True
 import layout  # noqa: E402
+import programs  # noqa: E402
 
 FOLDERS = {
     "nonarch_base_libdir": "usr/lib", "nonarch_libdir": "usr/lib", "systemd_system_unitdir": "usr/lib/systemd/system",
@@ -26,6 +27,18 @@ FOLDERS = {
 }
 # RAUC's own recipe installs it (recipes-core/rauc/rauc-conf.bbappend).
 OTHERS = {"config/rauc/system.conf.in"}
+# What every image has (packagegroup-core-boot): busybox as OE configures it, which has neither install nor timeout, and systemd.
+ALWAYS = set(
+    "awk basename cat chgrp chmod chown cmp cp cut df dirname du find grep mkdir mktemp mount mv readlink rm rmdir sed sh sleep "
+    "stat tr umount wc journalctl systemctl".split()
+)
+# The package of every other program; of those that busybox has in part the one that has all of it (sync FILE, od -w).
+PACKAGES = {
+    "blkid": "util-linux-blkid", "chattr": "e2fsprogs", "curl": "curl", "install": "coreutils", "mountpoint": "util-linux-mountpoint",
+    "nft": "nftables", "nvbootctrl": "tegra-redundant-boot", "nvidia-ctk": "nvidia-container-toolkit", "od": "coreutils",
+    "ollama": "ollama", "podman": "podman", "rauc": "rauc", "ssh-keygen": "openssh-keygen", "sync": "coreutils", "thox": "thox",
+    "thoxd": "thoxd", "timeout": "coreutils", "udevadm": "udev",
+}  # fmt: skip
 wrong = []
 
 
@@ -60,6 +73,49 @@ def files():
     return len(installed)
 
 
+def called(path):
+    """The programs that a script or a unit of ours starts."""
+    text = (ROOT / path).read_text()
+    if text.startswith("#!"):
+        return programs.Script(text).called
+    found = set()
+    # A quadlet's Exec= is the container's.
+    for program, rest in re.findall(r"^Exec\w+=[-@:+!|]*(/\S+)(.*)$", text, re.M):
+        found.add(program.rsplit("/", 1)[-1])
+        script = re.match(r" -c '([^']*)'", rest)
+        if script:
+            found |= programs.Script(script[1]).called
+    return found
+
+
+def dependencies():
+    """What is called on the device is in the recipe's own package, or in one that it depends on: an image has no more."""
+    package = {name: "thoxd" if name.startswith("thox_") else name.split("_")[0] for name, _ in recipes()}
+    needs, files = {}, {}
+    for name, text in recipes():
+        needs[package[name]] = set(re.findall(r"[\w.+-]+", " ".join(sum(assigned(r"RDEPENDS:\S+", text), []))))
+        files[package[name]] = [entry.partition("=")[0] for entry in sum(assigned("THOX_FILES", text), [])]
+    needs["thoxd"].add("thox")
+    ours = {pathlib.Path(path).name: name for name, paths in files.items() for path in paths}
+    looked = 0
+    for name, paths in files.items():
+        reached, todo = set(), [name]
+        while todo:
+            reached.add(now := todo.pop())
+            todo.extend(needs.get(now, set()) - reached)
+        for path in paths:
+            for program in sorted(called(path) - ALWAYS) if path.startswith(("config/libexec/", "config/rauc/", "systemd/")) else ():
+                looked += 1
+                wanted = ours.get(program) or PACKAGES.get(program)
+                if not wanted:
+                    wrong.append(f"{path} calls {program}: say in ci/layers.py whose package that is")
+                elif wanted not in reached:
+                    wrong.append(f"{path} calls {program}, and {name} does not bring {wanted}: add it to its RDEPENDS")
+    if not looked:
+        wrong.append("no script and no unit calls anything: the check has nothing to read")
+    return looked
+
+
 def units():
     """What the recipes enable, against what the system of tests/image starts with."""
     enabled = set()
@@ -87,15 +143,17 @@ def kas_files():
     create_global_context(argparse.Namespace(no_color=True))
     machines = [file for file in found if "machine" in yaml.safe_load(file.read_text())]
     for machine in machines:
-        for variant in ("release", "development", "ci"):
-            chain = [str(machine), str(machine.with_name(f"{variant}.yml"))]
+        for variant in (("release",), ("development",), ("ci",), ("release", "models")):
+            chain = [str(machine), *(str(machine.with_name(f"{name}.yml")) for name in variant)]
             try:
                 merged, missing = IncludeHandler(chain).get_config()
             except KasUserError as error:
-                wrong.append(f"{machine.name}:{variant}.yml: {error}")
+                wrong.append(f"{machine.name}:{'+'.join(variant)}: {error}")
                 continue
             if missing or not merged.get("target") or merged.get("distro") != "thox":
-                wrong.append(f"{machine.name}:{variant}.yml: together they name no target, or another distro than thox")
+                wrong.append(f"{machine.name}:{'+'.join(variant)}: together they name no target, or another distro than thox")
+            elif "models" in variant and merged["target"] != ["thox-image-models", "thox-bundle-models"]:
+                wrong.append(f"{machine.name}:{'+'.join(variant)}: makes {merged['target']}, of which not all brings models")
     return len(found)
 
 
@@ -111,14 +169,15 @@ def sources():
 
 
 def main():
-    installed, described = files(), kas_files()
+    installed, described, looked = files(), kas_files(), dependencies()
     units()
     sources()
     for line in wrong:
         print(line, file=sys.stderr)
     if wrong:
         sys.exit(1)
-    print(f"meta-thox: {installed} files of the repository installed; yocto: {described} kas files", file=sys.stderr)
+    print(f"meta-thox: {installed} files of the repository installed, which call {looked} programs of packages that are there; "
+          f"yocto: {described} kas files", file=sys.stderr)  # fmt: skip
 
 
 main()

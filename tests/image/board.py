@@ -12,17 +12,32 @@ ATTRIBUTES = b"\7\0\0\0"
 TRIES = 3
 NORMAL, UNBOOTABLE = 0, 0xFF
 
-# As nvbootctrl of L4T prints it with -t rootfs. verify confirms the slot that runs; nothing of it says that one is bad.
+# As nvbootctrl of L4T prints it. It has two targets, -t bootloader unless told otherwise, and each its own choice, so that
+# what sets one and asks the other is seen. verify confirms the slot that runs; nothing of it says that one is bad.
 NVBOOTCTRL = r"""#!/bin/sh
 set -eu
-[ "$1" != -t ] || shift 2
-current=$(cat "$BOARD/current") active=$(cat "$BOARD/active")
+target=bootloader chosen=$BOARD/active-bootloader
+if [ "$1" = -t ]; then
+    target=$2
+    shift 2
+fi
+case $target in
+bootloader) ;;
+rootfs) chosen=$BOARD/active ;;
+*)
+    echo "nvbootctrl: $target: no such target" >&2
+    exit 1
+    ;;
+esac
+current=$(cat "$BOARD/current") active=$(cat "$chosen")
+# Where nothing was chosen, what runs is what comes.
+[ "$target" = bootloader ] || [ -e "$BOARD/efivars/BootChainFwNext-GUID" ] || active=$current
 letter() { [ "$1" = 0 ] && echo A || echo B; }
 case $1 in
 get-current-slot) echo "$current" ;;
 dump-slots-info)
-    echo "Current rootfs slot: $(letter "$current")"
-    echo "Active rootfs slot: $(letter "$active")"
+    echo "Current $target slot: $(letter "$current")"
+    echo "Active $target slot: $(letter "$active")"
     echo "num_slots: 2"
     for slot in 0 1; do
         status=$(od -An -tu1 -j4 -N1 "$BOARD/efivars/RootfsStatusSlot$(letter $slot)-GUID" | tr -d ' ')
@@ -31,7 +46,12 @@ dump-slots-info)
         echo "slot: $slot,             retry_count: $tries,             status: $word"
     done
     ;;
-set-active-boot-slot) [ -e "$BOARD/deaf" ] || echo "$2" >"$BOARD/active" ;;
+set-active-boot-slot)
+    [ -e "$BOARD/deaf" ] && exit 0
+    echo "$2" >"$chosen"
+    # The firmware reads it at the next boot.
+    [ "$target" = bootloader ] || printf "\\007\\000\\000\\000\\00$2\\000\\000\\000" >"$BOARD/efivars/BootChainFwNext-GUID"
+    ;;
 verify)
     printf '\007\000\000\000\000\000\000\000' >"$BOARD/efivars/RootfsStatusSlot$(letter "$current")-GUID"
     printf '\007\000\000\000\003\000\000\000' >"$BOARD/efivars/RootfsRetryCount$(letter "$current")-GUID"
@@ -55,7 +75,9 @@ class Board:
             self.write(f"RootfsStatusSlot{slot}", NORMAL)
             self.write(f"RootfsRetryCount{slot}", TRIES)
         self.write("RootfsRetryCountMax", TRIES)
-        self.current = self.active = 0
+        self.current = 0
+        (folder / "active").write_text("0\n")
+        (folder / "active-bootloader").write_text("0\n")
         self.program = folder / "nvbootctrl"
         self.program.write_text(NVBOOTCTRL)
         self.program.chmod(0o755)
@@ -69,12 +91,18 @@ class Board:
         (self.folder / "current").write_text(f"{slot}\n")
 
     @property
+    def choice(self) -> Path:
+        """What the firmware is to boot next, if somebody has said so."""
+        return self.efivars / f"BootChainFwNext-{GUID}"
+
+    @property
     def active(self) -> int:
-        return int((self.folder / "active").read_text())
+        return self.read("BootChainFwNext") if self.choice.exists() else self.current
 
     @active.setter
     def active(self, slot: int) -> None:
         (self.folder / "active").write_text(f"{slot}\n")
+        self.write("BootChainFwNext", slot)
 
     def write(self, name: str, value: int) -> None:
         (self.efivars / f"{name}-{GUID}").write_bytes(ATTRIBUTES + value.to_bytes(4, "little"))
@@ -94,7 +122,9 @@ class Board:
             tries = self.read(f"RootfsRetryCount{name}")
             if self.is_bootable(name) and tries > 0:
                 self.write(f"RootfsRetryCount{name}", tries - 1)
-                self.current = self.active = slot
+                self.current = slot
+                (self.folder / "active").write_text(f"{slot}\n")
+                self.choice.unlink(missing_ok=True)
                 return name
             self.write(f"RootfsStatusSlot{name}", UNBOOTABLE)
         raise AssertionError("the board boots nothing any more")

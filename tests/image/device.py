@@ -74,13 +74,14 @@ def base() -> Path:
 
 
 def authority(folder: Path) -> None:
-    """A throw-away authority and a key that signs bundles, as a release has them."""
+    """The keys of a build (yocto/keys): `ca.cert.pem` is what a device trusts, `release` signs its bundles, and `foreign` is
+    as good a signer of another authority, that of the capsules."""
     folder.mkdir(parents=True)
-    openssl = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    for name in ("release", "foreign"):
-        files = ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt"]
-        about = ["-subj", f"/CN=thox {name}", "-addext", "extendedKeyUsage=codeSigning", "-addext", "keyUsage=digitalSignature,keyCertSign"]
-        subprocess.run([*openssl, *files, *about], check=True, capture_output=True)
+    subprocess.run([layout.ROOT / "yocto/keys", folder / "made"], check=True, stdout=subprocess.DEVNULL)
+    for made, name in (("update", "release"), ("capsule-signer", "foreign")):
+        shutil.copy(folder / f"made/{made}.cert.pem", folder / f"{name}.crt")
+        shutil.copy(folder / f"made/{made}.key.pem", folder / f"{name}.key")
+    shutil.copy(folder / "made/ca.cert.pem", folder / "ca.cert.pem")
 
 
 def prepare(folder: Path) -> Path:
@@ -97,7 +98,7 @@ def prepare(folder: Path) -> Path:
         (root / program).chmod(0o755)
     authority(folder / "keys")
     (root / "usr/lib/rauc").mkdir(exist_ok=True)
-    shutil.copy(folder / "keys/release.crt", root / "usr/lib/rauc/ca.cert.pem")
+    shutil.copy(folder / "keys/ca.cert.pem", root / "usr/lib/rauc/ca.cert.pem")
     inside = ["systemd-nspawn", "-q", "-D", root, "--register=no", "--keep-unit", "--pipe"]
     subprocess.run([*inside, "systemd-sysusers"], check=True, capture_output=True)
     for name, text in STANDS_IN.items():

@@ -65,6 +65,23 @@ class Capsule(Stage):
         self.assertEqual(self.indications.read_bytes(), b"\7\0\0\0" + (5).to_bytes(8, "little"), "beside what is there")
         self.assertIn(f"from version {INSTALLED} to {INSTALLED + 1}", said)
 
+    def test_the_firmware_is_given_no_second_choice_beside_a_capsule(self) -> None:
+        # As RAUC does before it calls the handler; and the outcome of an update before this one.
+        self.board.write("BootChainFwStatus", 0)
+        self.assert_ok(self.run_script("config/rauc/nvbootctrl-backend", "set-primary", "B", **self.board.environment))
+        self.assertEqual(self.board.read("BootChainFwNext"), 1)
+        self.assert_ok(self.install(capsule(INSTALLED, CLASS)))
+        self.assertEqual(self.board.read("BootChainFwNext"), 1, "without a new bootloader it is what changes the slot")
+        self.assert_ok(self.install(capsule(INSTALLED + 1, CLASS)))
+        self.assertEqual([file.name for file in self.board.efivars.glob("BootChainFw*")], [])
+        ask = {**self.board.environment, "THOX_ESP": self.esp}
+        self.assertEqual(self.assert_ok(self.run_script("config/rauc/nvbootctrl-backend", "get-primary", **ask)), "B\n", "that comes with the capsule")
+        self.assert_ok(self.run_script("config/rauc/nvbootctrl-backend", "set-primary", "A", **ask))
+        self.assertEqual(self.assert_ok(self.run_script("config/rauc/nvbootctrl-backend", "get-primary", **ask)), "A\n", "somebody thought better of it")
+        self.board.choice.unlink()
+        self.indications.write_bytes(b"\7\0\0\0" + (1).to_bytes(8, "little"))
+        self.assertEqual(self.assert_ok(self.run_script("config/rauc/nvbootctrl-backend", "get-primary", **ask)), "A\n", "nobody asks for the capsule any more")
+
     def test_a_later_bundle_without_it_disarms(self) -> None:
         self.assert_ok(self.install(capsule(INSTALLED + 1, CLASS)))
         self.assert_ok(self.install(None))

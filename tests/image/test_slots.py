@@ -38,6 +38,16 @@ class Slots(Stage):
             self.assertEqual(self.board.boot(), "B")
             self.say("set-state", "B", "good")
 
+    def test_what_is_set_is_what_is_asked(self) -> None:
+        """The root file system's slot, both times: the bootloader's may be another."""
+        (self.board.folder / "active-bootloader").write_text("1\n")
+        self.assertEqual(self.say("get-primary"), "A")
+        self.say("set-primary", "B")
+        self.assertEqual(self.say("get-primary"), "B")
+        self.assertEqual(self.board.active, 1)
+        self.say("set-primary", "A")
+        self.assertEqual((self.board.folder / "active-bootloader").read_text(), "1\n")
+
     def test_a_system_that_nobody_confirms_is_left(self) -> None:
         self.say("set-primary", "B")
         self.assertEqual([self.board.boot() for _ in range(4)], ["B", "B", "B", "A"])

@@ -33,11 +33,11 @@ mount -t proc proc /proc && mount -t sysfs sysfs /sys && mount -t devtmpfs dev /
 for module in MODULES; do insmod "/modules/$module.ko" || echo "  $module cannot be loaded"; done
 for try in 1 2 3 4 5 6 7 8 9 10; do [ -e /dev/vdc ] && break; sleep 1; done
 [ -e /dev/vdc ] || { echo "=no disks: $(ls /dev | tr '\n' ' ')"; poweroff -f; }
-mkdir -p /dev/disk/by-partlabel /run/dbus
-ln -s /dev/vda /dev/disk/by-partlabel/APP
-ln -s /dev/vdb /dev/disk/by-partlabel/APP_b
-ln -s /dev/vdc /dev/disk/by-partlabel/data
-mount /dev/disk/by-partlabel/data /data
+mkdir -p /dev/disk/thox /run/dbus
+ln -s /dev/vda /dev/disk/thox/APP
+ln -s /dev/vdb /dev/disk/thox/APP_b
+ln -s /dev/vdc /dev/disk/thox/data
+mount /dev/disk/thox/data /data
 dbus-daemon --system --fork
 rauc service >/run/rauc.log 2>&1 &
 service=$!
@@ -46,7 +46,7 @@ state() {
     echo "=$1 current=$(cat $BOARD/current) active=$(cat $BOARD/active) $(rauc status --output-format=shell | grep -o "^RAUC_[A-Z_]*BOOT[A-Z_0-9]*='[^']*'" | tr '\n' ' ')"
 }
 marker() {
-    mkdir -p /run/look && mount -o ro "/dev/disk/by-partlabel/$1" /run/look && cat /run/look/version && umount /run/look
+    mkdir -p /run/look && mount -o ro "/dev/disk/thox/$1" /run/look && cat /run/look/version && umount /run/look
 }
 install() {
     timeout 400 rauc install "/data/bundles/$1.raucb" >/run/said 2>&1
@@ -116,7 +116,7 @@ def memory_root(folder: Path, keys: Path) -> Path:
             (root / place).parent.mkdir(parents=True, exist_ok=True)
             (root / place).write_text(file.read_text().replace("@COMPATIBLE@", layout.COMPATIBLE))
             (root / place).chmod(mode)
-    shutil.copy(keys / "release.crt", root / "usr/lib/rauc/ca.cert.pem")
+    shutil.copy(keys / "ca.cert.pem", root / "usr/lib/rauc/ca.cert.pem")
     for name in ("thoxd", "thox"):
         # Without what a debugger wants: it all lies in memory.
         subprocess.run(["strip", "-o", root / "usr/bin" / name, BINARIES / name], check=True)

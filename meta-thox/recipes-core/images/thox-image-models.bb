@@ -1,5 +1,6 @@
 SUMMARY = "The system of a Thox device that brings its first models"
-DESCRIPTION = "As thox-image, for a device that never sees the Internet: thox-provision puts the models on /data."
+DESCRIPTION = "As thox-image, with models in its root, which thox-provision puts on /data: a new device answers without a \
+download. Its updates are thox-bundle-models; thox-bundle would leave the models to what is on /data."
 
 require thox-image.inc
 

@@ -15,6 +15,7 @@ RDEPENDS:${PN} = "\
     systemd-analyze \
     tcpdump \
     tegra-tools-tegrastats \
+    util-linux-wdctl \
 "
 
 COMPATIBLE_MACHINE = "(tegra)"

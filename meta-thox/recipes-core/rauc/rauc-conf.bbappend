@@ -1,5 +1,6 @@
-# Slots and handlers as config/rauc/system.conf.in has them. A board takes its own bundles alone.
-FILESEXTRAPATHS:prepend:distro-thox := "${THOX_SOURCE}/config/rauc:"
+# Slots and handlers as config/rauc/system.conf.in has them. A board takes its own bundles alone, signed by whom the
+# certificate in THOX_KEYS stands for: by its name, since of an absolute path bitbake would keep the folders too.
+FILESEXTRAPATHS:prepend:distro-thox := "${THOX_KEYS}:${THOX_SOURCE}/config/rauc:"
 
 SRC_URI:append:distro-thox = " file://system.conf.in"
 

@@ -8,8 +8,10 @@ THOX_FILES = "\
     systemd/var-lib-systemd-timesync.mount=${systemd_system_unitdir}/var-lib-systemd-timesync.mount \
     systemd/var-lib-thox.mount=${systemd_system_unitdir}/var-lib-thox.mount \
 "
-SRC_URI += "file://50-thox-data.conf"
 inherit systemd thox_system
+
+# Behind the class, which begins the list.
+SRC_URI += "file://50-thox-data.conf"
 
 do_install:append() {
     install -D -m 0644 ${UNPACKDIR}/50-thox-data.conf ${D}${nonarch_libdir}/repart.d/50-thox-data.conf

@@ -11,8 +11,8 @@ SRC_URI += "${@'file://' + d.getVar('THOX_SSH_AUTHORIZED_KEYS') if d.getVar('THO
 
 do_install:append() {
     if [ -n "${THOX_SSH_AUTHORIZED_KEYS}" ]; then
-        install -D -m 0644 ${UNPACKDIR}/${@os.path.basename(d.getVar('THOX_SSH_AUTHORIZED_KEYS') or '')} \
-            ${D}${datadir}/thox/authorized_keys
+        # bitbake keeps the folders of the path.
+        install -D -m 0644 ${UNPACKDIR}/${THOX_SSH_AUTHORIZED_KEYS} ${D}${datadir}/thox/authorized_keys
         # Copied once: what the owner writes there later stays.
         install -d ${D}${nonarch_libdir}/tmpfiles.d
         printf '%s\n' 'd /data/system/ssh 0700 root root -' \

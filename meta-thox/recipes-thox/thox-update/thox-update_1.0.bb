@@ -14,6 +14,7 @@ PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 SYSTEMD_SERVICE:${PN} = "thox-commit.service"
 
-RDEPENDS:${PN} = "rauc rauc-conf tegra-redundant-boot thox-data thoxd"
+# What its scripts call: curl for an answer where a key is wanted; coreutils, since busybox has sync FILE and od -w in part.
+RDEPENDS:${PN} = "coreutils curl e2fsprogs rauc rauc-conf tegra-redundant-boot thox thox-data thoxd util-linux-mountpoint"
 
 COMPATIBLE_MACHINE = "(tegra)"
