@@ -75,7 +75,7 @@ class Script:
 
     def commands(self, end: str) -> None:
         """Commands up to `end`, which is the closing bracket of where they stand, or nothing."""
-        starts, choice = True, []
+        starts, choice, here = True, [], ""
         while self.at < len(self.text):
             if end and self.peek(end):
                 self.next(len(end))
@@ -86,6 +86,10 @@ class Script:
             elif self.peek(";;"):
                 self.next(2)
                 starts = False
+            elif letter == "\n" and here:
+                # The lines that were announced are no commands.
+                self.until(f"\n{here}\n")
+                here, starts = "", True
             elif letter in "\n;|&(" and not re.match(r"&\d|&-", self.text[self.at :]):
                 self.next()
                 # The patterns of a case are no commands.
@@ -97,10 +101,12 @@ class Script:
                 if choice:
                     choice[-1] = "commands"
             elif letter in "<>":
+                is_here = self.peek("<<")
                 self.next()
-                while self.text[self.at] in "<>& \t":
+                while self.text[self.at] in "<>&- \t":
                     self.next()
-                self.word()
+                target = self.word()
+                here = target if is_here else here
             elif letter in " \t":
                 self.next()
             else:
