@@ -37,6 +37,9 @@ pub struct Called {
     pub name: Box<str>,
     /// All its names there, in lower case.
     pub names: BTreeSet<Box<str>>,
+    /// The name that it asked the network for. Where that is not among `names` it is another device's, whatever the
+    /// system calls this one.
+    pub wished: Box<str>,
     /// Why others do not find it, in words, with the next step.
     pub trouble: Option<Box<str>>,
 }
@@ -48,6 +51,29 @@ pub struct Choice {
     pub only: Vec<LinkPattern>,
     /// None of these.
     pub exclude: Vec<LinkPattern>,
+}
+
+/// The ports at which the device is answered on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// Plain HTTP, and HTTPS where that is answered there too.
+    Plain {
+        /// The plain port.
+        port: u16,
+        /// The encrypted one.
+        tls: Option<u16>,
+    },
+    /// HTTPS and nothing else.
+    Encrypted(u16),
+}
+
+/// What the network can reach of the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Where it is answered.
+    pub ports: Ports,
+    /// The addresses that are listened on there.
+    pub bound: Vec<SocketAddr>,
 }
 
 /// An interface's name, or its beginning with `*` behind it.
@@ -93,6 +119,30 @@ impl Choice {
     fn has(&self, link: &str) -> bool {
         let is_among = |patterns: &[LinkPattern]| patterns.iter().any(|one| one.matches(link));
         (self.only.is_empty() || is_among(&self.only)) && !is_among(&self.exclude)
+    }
+}
+
+/// What the network can reach, by where plain HTTP and HTTPS are listened for; none where only this machine can.
+///
+/// Where both are, the plain port's addresses count: it is the one that clients are told first.
+#[must_use]
+pub fn offer(plain: &[SocketAddr], encrypted: &[SocketAddr]) -> Option<Offer> {
+    let reachable = |bound: &[SocketAddr]| -> Vec<SocketAddr> {
+        let outside = bound.iter().filter(|address| !address.ip().is_loopback());
+        outside.copied().collect()
+    };
+    let (plain, encrypted) = (reachable(plain), reachable(encrypted));
+    let port = |bound: &[SocketAddr]| bound.first().map(SocketAddr::port);
+    match (port(&plain), port(&encrypted)) {
+        (Some(port), tls) => Some(Offer {
+            ports: Ports::Plain { port, tls },
+            bound: plain,
+        }),
+        (None, Some(tls)) => Some(Offer {
+            ports: Ports::Encrypted(tls),
+            bound: encrypted,
+        }),
+        (None, None) => None,
     }
 }
 
@@ -210,6 +260,43 @@ mod tests {
             .map(|one| format!("{} {:?}", one.link, one.addresses))
             .collect::<Vec<_>>()
             .join("; ")
+    }
+
+    #[test]
+    fn what_this_machine_alone_reaches_is_not_offered() {
+        let (lan, tls) = ("0.0.0.0:8080", "0.0.0.0:8443");
+        let (here, tls_here) = ("127.0.0.1:8080", "[::1]:8443");
+        let (plain, both, encrypted) = (
+            Ports::Plain {
+                port: 8080,
+                tls: None,
+            },
+            Ports::Plain {
+                port: 8080,
+                tls: Some(8443),
+            },
+            Ports::Encrypted(8443),
+        );
+        for (at, at_tls, expected) in [
+            (&[][..], &[][..], None),
+            (&[here], &[], None),
+            (&[here], &[tls_here], None),
+            (&[lan], &[], Some((plain, lan))),
+            (&[here, lan], &[tls_here], Some((plain, lan))),
+            (&[lan], &[tls_here, tls], Some((both, lan))),
+            (&[here], &[tls_here, tls], Some((encrypted, tls))),
+            (&[], &[tls], Some((encrypted, tls))),
+        ] {
+            let parsed = |texts: &[&str]| -> Vec<SocketAddr> {
+                texts.iter().map(|text| text.parse().unwrap()).collect()
+            };
+            let expected = expected.map(|(ports, bound)| Offer {
+                ports,
+                bound: parsed(&[bound]),
+            });
+            let offered = offer(&parsed(at), &parsed(at_tls));
+            assert_eq!(offered, expected, "{at:?} {at_tls:?}");
+        }
     }
 
     const ALL4: &[&str] = &["0.0.0.0:8080"];

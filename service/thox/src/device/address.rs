@@ -49,10 +49,11 @@ impl Address {
         }
     }
 
-    pub(super) fn of_neighbour(address: IpAddr, port: u16) -> Self {
+    /// By a name or an address as it is told.
+    pub(super) fn of_neighbour(host: &str, port: u16) -> Self {
         Self {
             scheme: Scheme::Http,
-            host: address.to_string(),
+            host: host.to_owned(),
             port,
         }
     }

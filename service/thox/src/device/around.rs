@@ -1,6 +1,6 @@
 //! The devices of the network, as they tell of themselves by multicast DNS, and the one that `--host auto` means.
 
-use super::{Device, PROBE_TIMEOUT, address::Address, resolve};
+use super::{Certificate, Device, PROBE_TIMEOUT, Reply, address::Address, resolve};
 use crate::{
     credentials::Credentials,
     failure::{Exit, Failure},
@@ -31,6 +31,7 @@ pub(crate) struct Neighbour {
     /// IPv4 first.
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) port: u16,
+    /// Where it has the port above, that one speaks TLS and there is no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +42,33 @@ pub(crate) struct Neighbour {
     /// Why it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+}
+
+impl Neighbour {
+    /// Whether it is spoken to over TLS alone.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.tls_port == Some(self.port)
+    }
+
+    /// Its first address, as `--host` wants it where that is not the usual way.
+    pub(crate) fn first_address(&self) -> Option<String> {
+        let address = self.addresses.first()?.to_string();
+        Some(if self.is_encrypted() {
+            self.at(&address).to_string()
+        } else {
+            address
+        })
+    }
+
+    /// Where it is, by one of its names or addresses.
+    fn at(&self, host: &str) -> Address {
+        let address = Address::of_neighbour(host, self.port);
+        if self.is_encrypted() {
+            address.over_tls()
+        } else {
+            address
+        }
+    }
 }
 
 /// All devices that answer within a time, those that are well first.
@@ -98,8 +126,8 @@ fn told(service: &ResolvedService) -> Neighbour {
 async fn ask(mut neighbour: Neighbour) -> Neighbour {
     let mut reason = "it told no address".to_owned();
     for address in &neighbour.addresses {
-        let device = Device::stranger(Address::of_neighbour(*address, neighbour.port));
-        match timeout(PROBE_TIMEOUT, device.health()).await {
+        let device = Device::stranger(neighbour.at(&address.to_string()));
+        match timeout(PROBE_TIMEOUT, health(device, neighbour.is_encrypted())).await {
             Ok(Ok((_, health))) => {
                 let Health {
                     name,
@@ -118,6 +146,17 @@ async fn ask(mut neighbour: Neighbour) -> Neighbour {
     }
     neighbour.reason = Some(reason);
     neighbour
+}
+
+/// Its health, whatever TLS key it shows: what it says is as good as what it told of itself.
+async fn health(device: Device, is_encrypted: bool) -> Result<(Reply, Health), Failure> {
+    let device = if is_encrypted {
+        let Certificate { fingerprint, .. } = device.certificate().await?;
+        device.pinned(fingerprint)
+    } else {
+        device
+    };
+    device.health().await
 }
 
 /// The one to choose first: it is well, has the name that devices come with, and then by name.
@@ -156,9 +195,14 @@ pub(crate) async fn only(has_key: bool) -> Result<String, Failure> {
             first.name
         )));
     }
-    let host = way(first).await?;
+    let way = way(first).await?;
+    let host = if first.is_encrypted() {
+        way.to_string()
+    } else {
+        way.authority()
+    };
     if has_key {
-        let entry = Credentials::load()?.of(&host);
+        let entry = Credentials::load()?.of(&way.authority());
         let is_known =
             entry.key.is_some() || entry.fingerprint.is_some() || entry.tls_port.is_some();
         if !is_known {
@@ -183,28 +227,47 @@ fn shown(neighbour: &Neighbour) -> String {
 }
 
 /// By a name where this machine finds it by that, since what is stored of a device is stored under its name.
-async fn way(neighbour: &Neighbour) -> Result<String, Failure> {
-    let port = neighbour.port;
+async fn way(neighbour: &Neighbour) -> Result<Address, Failure> {
     for name in [&neighbour.name, &neighbour.stable_name] {
-        let looked_up = resolve::lookup(name, port);
+        let looked_up = resolve::lookup(name, neighbour.port);
         if let Ok(Ok(found)) = timeout(TIME_FOR_A_NAME, looked_up).await
             && found
                 .iter()
                 .any(|found| neighbour.addresses.contains(&found.ip()))
         {
-            return Ok(format!("{name}:{port}"));
+            return Ok(neighbour.at(name));
         }
     }
     let address = neighbour.addresses.first().ok_or_else(|| {
         let message = format!("{} told no address", neighbour.name);
         Failure::with(Exit::Unreachable, message)
     })?;
-    Ok(Address::of_neighbour(*address, port).authority())
+    Ok(neighbour.at(&address.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_port_that_is_told_twice_speaks_tls() {
+        let at = |tls_port| {
+            let neighbour = Neighbour {
+                name: "thox.local".to_owned(),
+                stable_name: "thox-k3mzq2xa.local".to_owned(),
+                addresses: Vec::new(),
+                port: 9443,
+                tls_port,
+                version: None,
+                status: None,
+                reason: None,
+            };
+            neighbour.at("fd00::1").to_string()
+        };
+        assert_eq!(at(None), "http://[fd00::1]:9443");
+        assert_eq!(at(Some(8443)), "http://[fd00::1]:9443");
+        assert_eq!(at(Some(9443)), "https://[fd00::1]:9443");
+    }
 
     #[test]
     fn the_first_choice_is_well_and_has_the_usual_name() {

@@ -101,7 +101,7 @@ pub(super) async fn start(
     let lan = lan(&settings, lifetime);
     let (encrypted, encrypted_listeners) = encrypted(&settings, &sockets, &lan, lifetime)?;
     let keys = keys(&settings, lifetime)?;
-    announce(&settings, &lan, &listeners, encrypted.as_ref(), lifetime);
+    announce(&settings, &lan, &listeners, &encrypted_listeners, lifetime);
     let audit = Audit::new(settings.audit.enabled, &settings.state_dir);
     let guard = Guard::new(&settings, Arc::clone(&keys), lan, audit);
     let live = Arc::new(Live::new(sources, loaded));

@@ -20,7 +20,7 @@ use thox_policy::{
     network::Prefix,
 };
 use tokio::sync::watch as channel;
-use watch::{Event, Watch};
+use watch::{Event, TimeAsleep, Watch, time_asleep};
 
 /// The device's surroundings, looked at anew whenever the kernel reports a change.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl Lan {
             called: Called {
                 name: DEVICE_NAME.into(),
                 names: BTreeSet::from([DEVICE_NAME.into()]),
+                wished: DEVICE_NAME.into(),
                 trouble: None,
             },
             host_names: look::host_names(),
@@ -89,19 +90,27 @@ impl Lan {
 
     /// Keeps looking.
     pub fn follow(self: &Arc<Self>, lifetime: &Lifetime) {
+        self.follow_by(time_asleep, lifetime);
+    }
+
+    fn follow_by(self: &Arc<Self>, time_asleep: TimeAsleep, lifetime: &Lifetime) {
         let lan = Arc::clone(self);
-        lifetime.spawn_background(async move {
-            let mut watch = Watch::new();
-            loop {
-                // The first look is for what happened before the watch began.
-                lan.look();
-                if watch.event().await == Event::Woke {
-                    tracing::info!("the machine has slept: its networks are looked at anew");
-                    lan.change(|known| known.links.wakes += 1);
-                }
-                tokio::time::sleep(SETTLE).await;
-            }
+        lifetime.spawn_restarting("following the device's networks", move || {
+            Arc::clone(&lan).keep_looking(time_asleep)
         });
+    }
+
+    async fn keep_looking(self: Arc<Self>, time_asleep: TimeAsleep) {
+        let mut watch = Watch::new(time_asleep);
+        loop {
+            // The first look is for what happened before the watch began.
+            self.look();
+            if watch.event().await == Event::Woke {
+                tracing::info!("the machine has slept: its networks are looked at anew");
+                self.change(|known| known.links.wakes += 1);
+            }
+            tokio::time::sleep(SETTLE).await;
+        }
     }
 
     fn look(&self) {
@@ -195,9 +204,12 @@ impl Known {
         let Called {
             name,
             names,
+            wished,
             trouble,
         } = &self.called;
-        let all = self.further.iter().chain(names).chain(&self.host_names);
+        // What the system calls this host is of no account for a name that the network gives to one of several.
+        let of_host = self.host_names.iter().filter(|name| *name != wished);
+        let all = self.further.iter().chain(names).chain(of_host);
         let links = self.links.links.iter();
         let mut networks: Vec<Prefix> = links.flat_map(|link| &link.networks).copied().collect();
         networks.sort_unstable();
@@ -214,6 +226,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
     fn the_device_knows_itself() {
@@ -264,15 +277,83 @@ mod tests {
         lan.call(Called {
             name: "thox-2.local".into(),
             names: ["thox-2.local", "thox-abcd.local"].map(Into::into).into(),
+            wished: "thox.local".into(),
             trouble: None,
         });
         assert_eq!(lan.name(), "thox-2.local");
         assert!(ours("thox-2.local:8080") && ours("thox-abcd.local") && ours("localhost"));
-        let host_names = look::host_names();
-        assert_eq!(ours("thox.local"), host_names.contains("thox.local"));
+        assert!(!ours("thox.local"), "another device's");
         assert!(changes.has_changed().unwrap());
         changes.mark_unchanged();
         lan.look();
         assert!(!changes.has_changed().unwrap(), "nothing is new");
+    }
+
+    #[test]
+    fn a_name_of_the_network_is_the_devices_while_it_has_it() {
+        let mut known = Known {
+            further: BTreeSet::new(),
+            called: Called {
+                name: "thox.local".into(),
+                names: ["thox.local".into()].into(),
+                wished: "thox.local".into(),
+                trouble: None,
+            },
+            host_names: ["thox", "thox.local", "thox.example.org"]
+                .map(Into::into)
+                .into(),
+            links: Links::default(),
+        };
+        let names = |known: &Known| {
+            let names = known.surroundings().names;
+            names.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(&known), "thox thox.example.org thox.local");
+        known.called.names = ["thox-2.local".into()].into();
+        assert_eq!(names(&known), "thox thox-2.local thox.example.org");
+        // On somebody's PC another responder gives the host's own name.
+        known.host_names = ["anna", "anna.local"].map(Into::into).into();
+        assert_eq!(names(&known), "anna anna.local thox-2.local");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_time_the_machine_wakes_is_told() {
+        static ASLEEP: AtomicU64 = AtomicU64::new(0);
+        let lan = Lan::new(&[]);
+        let lifetime = Lifetime::default();
+        let links = lan.links();
+        lan.follow_by(
+            || Duration::from_secs(ASLEEP.load(Ordering::SeqCst)),
+            &lifetime,
+        );
+        for (asleep, wakes) in [(0, 0), (3600, 1), (3600, 1), (3601, 2)] {
+            ASLEEP.store(asleep, Ordering::SeqCst);
+            // Nobody reports it here: the next look comes by itself.
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            assert_eq!(links.borrow().wakes, wakes, "after {asleep} s asleep");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_told_of_and_the_networks_are_followed_again() {
+        static LOOKS: AtomicU64 = AtomicU64::new(0);
+        let lan = Lan::new(&[]);
+        let lifetime = Lifetime::default();
+        lan.follow_by(
+            || {
+                assert!(LOOKS.fetch_add(1, Ordering::SeqCst) != 1, "on purpose");
+                Duration::ZERO
+            },
+            &lifetime,
+        );
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        let troubles = lifetime.troubles();
+        assert!(
+            troubles[0].contains("following the device's networks panicked"),
+            "{troubles:?}"
+        );
+        tokio::time::sleep(Duration::from_secs(180)).await;
+        assert!(LOOKS.load(Ordering::SeqCst) > 4, "it goes on");
+        assert!(lifetime.troubles().is_empty(), "and is well");
     }
 }

@@ -40,12 +40,17 @@ pub(super) enum Event {
 pub(super) struct Watch {
     reports: Option<Source>,
     clock: Option<Clock>,
+    time_asleep: TimeAsleep,
+    /// At the last event.
     asleep: Duration,
 }
 
+/// Tells how long the machine has been asleep since it was switched on.
+pub(super) type TimeAsleep = fn() -> Duration;
+
 impl Watch {
     /// Begins to listen; must be called within the runtime.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(time_asleep: TimeAsleep) -> Self {
         let reports = reports();
         if let Err(error) = &reports {
             tracing::warn!(%error, "the kernel does not report changes of the network: it is asked every {LOOK_WITHOUT_REPORTS_EVERY:?}");
@@ -57,6 +62,7 @@ impl Watch {
         Self {
             reports: reports.ok(),
             clock: clock.ok(),
+            time_asleep,
             asleep: time_asleep(),
         }
     }
@@ -91,7 +97,7 @@ impl Watch {
             },
             () = sleep(pause) => {}
         }
-        let asleep = time_asleep();
+        let asleep = (self.time_asleep)();
         let has_slept = asleep.saturating_sub(self.asleep) > SHORTEST_SLEEP;
         self.asleep = asleep;
         if has_slept {
@@ -166,8 +172,8 @@ async fn drain(source: &Source) -> io::Result<()> {
     }
 }
 
-/// How long the machine has been asleep since it was switched on: one clock counts that time and the other does not.
-fn time_asleep() -> Duration {
+/// As the kernel has it: one clock counts that time and the other does not.
+pub(super) fn time_asleep() -> Duration {
     let read = |clock| clock_gettime(clock).map(Duration::from);
     let all = read(nix::time::ClockId::CLOCK_BOOTTIME);
     let awake = read(nix::time::ClockId::CLOCK_MONOTONIC);
@@ -180,10 +186,11 @@ fn time_asleep() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[tokio::test]
     async fn a_look_is_not_asked_for_while_nothing_happens() {
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(time_asleep);
         assert!(watch.reports.is_some() && watch.clock.is_some());
         // Whatever was under way when it began.
         while tokio::time::timeout(Duration::from_millis(200), watch.event())
@@ -199,5 +206,21 @@ mod tests {
         let before = time_asleep();
         std::thread::sleep(Duration::from_millis(20));
         assert!(time_asleep().saturating_sub(before) < SHORTEST_SLEEP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_asleep_is_told_once_and_the_time_between_two_clocks_is_none() {
+        static ASLEEP: AtomicU64 = AtomicU64::new(0);
+        let mut watch = Watch::new(|| Duration::from_millis(ASLEEP.load(Ordering::SeqCst)));
+        for (asleep, event) in [
+            (0, Event::MayHaveChanged),
+            (400, Event::MayHaveChanged),
+            (400 + 501, Event::Woke),
+            (901, Event::MayHaveChanged),
+            (901 + 3_600_000, Event::Woke),
+        ] {
+            ASLEEP.store(asleep, Ordering::SeqCst);
+            assert_eq!(watch.event().await, event, "{asleep} ms");
+        }
     }
 }

@@ -4,7 +4,10 @@
 //!
 //! - `tasks`: background tasks by what their end means; `ward`: what is known of them, heartbeats and troubles.
 //! - `seldom`: a future that is rarely ready beside one that is busy.
+//! - `planted`: a fault for tests.
 
+#[cfg(test)]
+pub(crate) mod planted;
 mod seldom;
 mod tasks;
 mod ward;

@@ -46,37 +46,51 @@ impl Lifetime {
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.spawn_restarting_task(name.into(), Box::new(move || boxed(make())));
+        let make = Box::new(move || boxed(make()));
+        self.spawn_background(self.clone().restarting(name.into(), make));
     }
 
-    fn spawn_restarting_task(&self, name: String, mut make: Box<dyn FnMut() -> Task + Send>) {
-        let lifetime = self.clone();
-        self.spawn_background(async move {
-            let mut pause = FIRST_PAUSE;
-            loop {
-                let mut task = pin!(caught(make()));
-                let ended = tokio::select! {
-                    ended = &mut task => ended,
-                    () = sleep(WELL_AFTER) => {
-                        lifetime.ward.is_well(&name);
-                        pause = FIRST_PAUSE;
-                        task.await
-                    }
-                };
-                if lifetime.is_stopping() {
-                    return;
+    /// The same for a task that has something to finish when the daemon stops: shutdown waits for it until the drain's
+    /// deadline, as for a client.
+    pub fn spawn_restarting_work<F>(
+        &self,
+        name: impl Into<String>,
+        mut make: impl FnMut() -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let make = Box::new(move || boxed(make()));
+        self.spawn(self.clone().restarting(name.into(), make));
+    }
+
+    async fn restarting(self, name: String, mut make: Box<dyn FnMut() -> Task + Send>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut task = pin!(caught(make()));
+            let ended = tokio::select! {
+                ended = &mut task => ended,
+                () = sleep(WELL_AFTER) => {
+                    self.ward.is_well(&name);
+                    pause = FIRST_PAUSE;
+                    task.await
                 }
-                let how = match ended {
-                    Ended::Returned => "ended",
-                    Ended::Panicked => "panicked",
-                };
-                tracing::error!(task = %name, how, ?pause, "a background task is started again");
-                let what = format!("{name} {how} and is started again; the log tells more");
-                lifetime.ward.trouble(&name, what);
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+            };
+            if self.is_stopping() {
+                return;
             }
-        });
+            let how = match ended {
+                Ended::Returned => "ended",
+                Ended::Panicked => "panicked",
+            };
+            tracing::error!(task = %name, how, ?pause, "a background task is started again");
+            let what = format!("{name} {how} and is started again; the log tells more");
+            self.ward.trouble(&name, what);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.stopping() => return,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// The critical task that has not been heard of for longest, if for longer than `limit`.
@@ -174,6 +188,30 @@ mod tests {
         assert!(name == "blocks" && silence > 2 * BEAT_EVERY, "{name}");
         sleep(4 * BEAT_EVERY).await;
         assert_eq!(lifetime.stuck(2 * BEAT_EVERY), None, "it goes on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_stop_waits_for_what_work_has_to_finish() {
+        let lifetime = Lifetime::default();
+        let finished = Arc::new(AtomicUsize::new(0));
+        let (counted, stopping) = (Arc::clone(&finished), lifetime.clone());
+        lifetime.spawn_restarting_work("the farewell", move || {
+            let (counted, stopping) = (Arc::clone(&counted), stopping.clone());
+            async move {
+                stopping.stopping().await;
+                sleep(FIRST_PAUSE).await;
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        // One that rests before it begins again has nothing to finish.
+        lifetime.spawn_restarting_work("the failure", || async { panic!("on purpose") });
+        // Its fourth rest, which is of four seconds, has just begun.
+        sleep(Duration::from_secs(4)).await;
+        lifetime.stop();
+        let stopped = tokio::time::Instant::now();
+        assert_eq!(lifetime.drain(LIMIT).await, 0);
+        assert_eq!(finished.load(Ordering::SeqCst), 1, "once, and not again");
+        assert!(stopped.elapsed() < 2 * FIRST_PAUSE);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,17 +8,20 @@
 //! ```
 
 use super::{
-    names::Names,
-    records::{Ports, Records},
-    responder::{Report, Responder},
+    names::{Names, wanted},
+    records::Records,
+    responder::{Report, Responder, Said},
 };
 use crate::{lifetime::Lifetime, settings};
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
-use thox_policy::discovery::{Called, Links, Publication, publications};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use thox_policy::discovery::{Called, Choice, Links, Offer, Publication, publications};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// What is announced.
 #[derive(Clone, Debug)]
@@ -26,9 +29,7 @@ pub struct Announced {
     /// The device's short id.
     pub id: String,
     /// Where the device is answered.
-    pub ports: Ports,
-    /// The addresses that are listened on.
-    pub bound: Vec<SocketAddr>,
+    pub offer: Offer,
 }
 
 /// A responder that ended, or could not begin, is tried again after this time.
@@ -41,56 +42,45 @@ const REPORTS: usize = 64;
 pub fn announce(
     announced: Announced,
     settings: &settings::Mdns,
-    mut links: watch::Receiver<Links>,
+    links: watch::Receiver<Links>,
     lifetime: &Lifetime,
 ) -> watch::Receiver<Called> {
-    let records = Records::new(&settings.hostname.0, &announced.id, announced.ports);
-    let mut names = Names::wanted(&records.main, &records.stable);
-    let (called, told) = watch::channel(names.called(None));
-    let (reports, mut reported) = mpsc::channel(REPORTS);
-    let mut announcer = Announcer {
-        announced,
-        choice: settings.choice.clone(),
-        records,
-        names,
-        called,
-        responders: BTreeMap::new(),
-        silent: BTreeMap::new(),
-        wakes: 0,
-        retry: None,
-        reports,
-        lifetime: lifetime.clone(),
-    };
+    let records = Records::new(&settings.hostname.0, &announced.id, announced.offer.ports);
+    let (called, told) = watch::channel(wanted(&records.main, &records.stable));
+    let called = Arc::new(called);
+    let (choice, of_daemon) = (settings.choice.clone(), lifetime.clone());
     // Work, not background: shutdown waits for the goodbye.
-    lifetime.spawn(async move {
-        let lifetime = announcer.lifetime.clone();
-        loop {
-            let now = links.borrow_and_update().clone();
-            announcer.take_up(&now).await;
-            let retry = announcer.retry;
-            tokio::select! {
-                () = lifetime.stopping() => break,
-                changed = links.changed() => if changed.is_err() { break },
-                report = reported.recv() => if let Some(report) = report {
-                    announcer.hear(report);
-                },
-                () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {
-                    announcer.retry = None;
-                }
-            }
-        }
-        announcer.stop().await;
+    lifetime.spawn_restarting_work("telling the network of the device", move || {
+        let (reports, reported) = mpsc::channel(REPORTS);
+        let announcer = Announcer {
+            announced: announced.clone(),
+            choice: choice.clone(),
+            records: records.clone(),
+            // One that is begun again goes on with the names that its predecessor found.
+            names: Names::so_far(called.borrow().clone()),
+            called: Arc::clone(&called),
+            responders: BTreeMap::new(),
+            turns: 0,
+            silent: BTreeMap::new(),
+            wakes: 0,
+            retry: None,
+            reports,
+            lifetime: of_daemon.clone(),
+        };
+        announcer.run(links.clone(), reported)
     });
     told
 }
 
 struct Announcer {
     announced: Announced,
-    choice: thox_policy::discovery::Choice,
+    choice: Choice,
     records: Records,
     names: Names,
-    called: watch::Sender<Called>,
+    called: Arc<watch::Sender<Called>>,
     responders: BTreeMap<u32, Responder>,
+    /// How many responders there have been.
+    turns: u64,
     /// Links on which nothing could be told, with their names.
     silent: BTreeMap<u32, Box<str>>,
     wakes: u64,
@@ -100,10 +90,34 @@ struct Announcer {
 }
 
 impl Announcer {
+    async fn run(
+        mut self,
+        mut links: watch::Receiver<Links>,
+        mut reported: mpsc::Receiver<Report>,
+    ) {
+        let lifetime = self.lifetime.clone();
+        loop {
+            let now = links.borrow_and_update().clone();
+            self.take_up(&now).await;
+            let retry = self.retry;
+            tokio::select! {
+                () = lifetime.stopping() => break,
+                changed = links.changed() => if changed.is_err() { break },
+                report = reported.recv() => if let Some(report) = report {
+                    self.hear(report);
+                },
+                () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {
+                    self.retry = None;
+                }
+            }
+        }
+        self.stop().await;
+    }
+
     /// Makes the responders be as the links are. With nothing new it does nothing.
     async fn take_up(&mut self, links: &Links) {
         let mut wanted: BTreeMap<u32, Publication> =
-            publications(&links.links, &self.choice, &self.announced.bound)
+            publications(&links.links, &self.choice, &self.announced.offer.bound)
                 .into_iter()
                 .map(|publication| (publication.index, publication))
                 .collect();
@@ -136,8 +150,14 @@ impl Announcer {
         for (link, publication) in wanted {
             tracing::info!(link = %publication.link, addresses = ?publication.addresses, "announced on the network");
             let name = publication.link.clone();
-            let reports = self.reports.clone();
-            match Responder::start(publication, &self.records, &self.lifetime, reports) {
+            self.turns += 1;
+            match Responder::start(
+                self.turns,
+                publication,
+                &self.records,
+                &self.lifetime,
+                self.reports.clone(),
+            ) {
                 Ok(responder) => drop(self.responders.insert(link, responder)),
                 Err(error) => {
                     tracing::warn!(%error, link = %name, "mDNS cannot begin on this link; it is tried again");
@@ -149,29 +169,27 @@ impl Announcer {
         }
     }
 
-    fn hear(&mut self, report: Report) {
-        match report {
-            Report::Named { link, kind, name } => {
-                // What a responder said before it was stopped.
-                if self.responders.contains_key(&link) {
-                    self.silent.remove(&link);
-                    self.names.take(link, kind, &name);
-                }
+    fn hear(&mut self, Report { from, said }: Report) {
+        let responder = self.responders.get(&from.link);
+        // What a responder said before it was stopped is nothing that its successor has said.
+        let Some(responder) = responder.filter(|responder| responder.origin() == from) else {
+            return;
+        };
+        let on = responder.publication().link.clone();
+        match said {
+            Said::Named(kind, name) => {
+                self.silent.remove(&from.link);
+                self.names.take(from.link, kind, &name);
             }
-            Report::Silent { link } => {
-                if let Some(responder) = self.responders.get(&link) {
-                    let name = responder.publication().link.clone();
-                    tracing::warn!(link = %name, "nothing could be told by mDNS on this link");
-                    self.silent.insert(link, name);
-                }
+            Said::Silent => {
+                tracing::warn!(link = %on, "nothing could be told by mDNS on this link");
+                self.silent.insert(from.link, on);
             }
-            Report::Ended { link } => {
-                if let Some(responder) = self.responders.remove(&link) {
-                    let name = responder.publication().link.clone();
-                    tracing::warn!(link = %name, "the mDNS responder has ended; it is begun again");
-                    self.silent.insert(link, name);
-                    self.retry = Some(Instant::now() + RETRY_AFTER);
-                }
+            Said::Ended => {
+                tracing::warn!(link = %on, "the mDNS responder has ended; it is begun again");
+                self.responders.remove(&from.link);
+                self.silent.insert(from.link, on);
+                self.retry = Some(Instant::now() + RETRY_AFTER);
             }
         }
         self.publish();

@@ -11,4 +11,3 @@ mod records;
 mod responder;
 
 pub use announce::{Announced, announce};
-pub use records::Ports;

@@ -13,6 +13,16 @@ pub(super) enum Kind {
     Stable,
 }
 
+/// As the device wants to be called.
+pub(super) fn wanted(main: &str, stable: &str) -> Called {
+    Called {
+        name: main.into(),
+        names: BTreeSet::from([main.into(), stable.into()]),
+        wished: main.into(),
+        trouble: None,
+    }
+}
+
 /// The names in force, by link.
 #[derive(Debug)]
 pub(super) struct Names {
@@ -27,15 +37,11 @@ struct OnLink {
 }
 
 impl Names {
-    /// As the device wants to be called.
-    pub(super) fn wanted(main: &str, stable: &str) -> Self {
+    /// As the device was called so far, while no link has told.
+    pub(super) fn so_far(called: Called) -> Self {
         Self {
             on: BTreeMap::new(),
-            called: Called {
-                name: main.into(),
-                names: BTreeSet::from([main.into(), stable.into()]),
-                trouble: None,
-            },
+            called,
         }
     }
 
@@ -78,11 +84,11 @@ mod tests {
 
     #[test]
     fn a_name_is_the_devices_once_a_link_has_it() {
-        let mut names = Names::wanted("thox.local", "thox-a.local");
-        let wanted = "thox.local: thox-a.local thox.local";
-        assert_eq!(shown(&mut names), wanted);
+        let mut names = Names::so_far(wanted("thox.local", "thox-a.local"));
+        let as_wanted = "thox.local: thox-a.local thox.local";
+        assert_eq!(shown(&mut names), as_wanted);
         names.take(3, Kind::Stable, "thox-a.local");
-        assert_eq!(shown(&mut names), wanted, "no main name yet");
+        assert_eq!(shown(&mut names), as_wanted, "no main name yet");
         names.take(3, Kind::Main, "thox-2.local");
         let second = "thox-2.local: thox-2.local thox-a.local";
         assert_eq!(shown(&mut names), second);

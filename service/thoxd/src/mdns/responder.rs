@@ -18,28 +18,53 @@ const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
 /// Probing takes a second, a few where names are taken; after this nothing comes any more.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 
-/// What a responder has to report.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// A name is the device's on the link.
-    Named { link: u32, kind: Kind, name: String },
-    /// Nothing could be told on the link.
-    Silent { link: u32 },
-    /// The responder has ended by itself.
-    Ended { link: u32 },
+/// Which responder: a link has one after the other, and what an old one said last may be read when its successor runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The link's number.
+    pub(super) link: u32,
+    /// No two responders have the same.
+    pub(super) turn: u64,
 }
 
-/// A responder that runs; [`Responder::stop`] ends it, and nothing else does.
+/// What a responder has to report.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) from: Origin,
+    pub(super) said: Said,
+}
+
+/// What it says.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// A name is the device's on the link.
+    Named(Kind, String),
+    /// Nothing could be told on the link.
+    Silent,
+    /// The responder has ended by itself.
+    Ended,
+}
+
+/// A responder that runs; [`Responder::stop`] ends it and waits for its goodbye, and its end is ordered too when it is
+/// dropped: a thread that is left over would hold its names against its successor.
 #[derive(Debug)]
 pub(super) struct Responder {
     daemon: Daemon,
+    origin: Origin,
     publication: Publication,
     has_looked: bool,
     _reader: AbortOnDropHandle<()>,
 }
 
-/// The handle shows nothing of itself.
+/// The handle shows nothing of itself, and the thread does not end with it.
 struct Daemon(ServiceDaemon);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // One that has ended already says so.
+        let _ = self.0.shutdown();
+    }
+}
 
 impl std::fmt::Debug for Daemon {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,32 +73,40 @@ impl std::fmt::Debug for Daemon {
 }
 
 impl Responder {
+    /// One that reports as `turn`.
     pub(super) fn start(
+        turn: u64,
         publication: Publication,
         records: &Records,
         lifetime: &Lifetime,
         reports: Sender<Report>,
     ) -> Result<Self, Error> {
         let link = publication.index;
-        let daemon = ServiceDaemon::new()?;
+        let origin = Origin { link, turn };
+        let daemon = Daemon(ServiceDaemon::new()?);
         let others = IfPredicate::new(move |interface| interface.index != Some(link));
-        daemon.disable_interface(IfKind::Predicate(others))?;
+        daemon.0.disable_interface(IfKind::Predicate(others))?;
         // We are told of changes; it need not look for them.
-        daemon.set_ip_check_interval(0)?;
-        let events = daemon.monitor()?;
+        daemon.0.set_ip_check_interval(0)?;
+        let events = daemon.0.monitor()?;
         for service in records.services(&publication.addresses)? {
-            daemon.register(service)?;
+            daemon.0.register(service)?;
         }
         Ok(Self {
-            daemon: Daemon(daemon),
+            daemon,
+            origin,
             publication,
             has_looked: false,
-            _reader: lifetime.spawn_owned(read(link, events, reports)),
+            _reader: lifetime.spawn_owned(read(origin, events, reports)),
         })
     }
 
     pub(super) fn publication(&self) -> &Publication {
         &self.publication
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// Whether it can take this up as it runs: nothing has gone, and only addresses have come.
@@ -120,8 +153,14 @@ impl Responder {
     }
 }
 
+impl Origin {
+    fn said(self, said: Said) -> Report {
+        Report { from: self, said }
+    }
+}
+
 /// Hands on what the thread tells of names, until the thread ends.
-async fn read(link: u32, events: Receiver<DaemonEvent>, reports: Sender<Report>) {
+async fn read(origin: Origin, events: Receiver<DaemonEvent>, reports: Sender<Report>) {
     let mut is_heard = false;
     loop {
         let event = if is_heard {
@@ -131,7 +170,7 @@ async fn read(link: u32, events: Receiver<DaemonEvent>, reports: Sender<Report>)
                 Ok(event) => event,
                 Err(_) => {
                     is_heard = true;
-                    let _ = reports.send(Report::Silent { link }).await;
+                    let _ = reports.send(origin.said(Said::Silent)).await;
                     continue;
                 }
             }
@@ -144,7 +183,7 @@ async fn read(link: u32, events: Receiver<DaemonEvent>, reports: Sender<Report>)
                     .and_then(|(host, _)| Some((kind(&service)?, host.to_ascii_lowercase())));
                 let Some((kind, name)) = named else { continue };
                 is_heard = true;
-                Report::Named { link, kind, name }
+                origin.said(Said::Named(kind, name))
             }
             Ok(DaemonEvent::NameChange(change)) => {
                 tracing::info!(
@@ -161,7 +200,7 @@ async fn read(link: u32, events: Receiver<DaemonEvent>, reports: Sender<Report>)
             }
             Ok(_) => continue,
             Err(_ended) => {
-                let _ = reports.send(Report::Ended { link }).await;
+                let _ = reports.send(origin.said(Said::Ended)).await;
                 return;
             }
         };

@@ -57,7 +57,7 @@ fn list(devices: &[Neighbour], output: Output) -> Result<(), Failure> {
     let heading = ["NAME", "ADDRESS", "VERSION", "HEALTH", "ALSO"];
     let mut rows = vec![heading.map(Cell::from).to_vec()];
     for device in devices {
-        let address = device.addresses.first().map(ToString::to_string);
+        let address = device.first_address();
         let health = match (device.status, &device.reason) {
             (Some(status), _) => {
                 let (tone, word) = words::verdict(status);
