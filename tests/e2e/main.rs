@@ -14,6 +14,7 @@
 //! - `page`: the web page's files and what a browser may do with them
 //! - `manage`: models that come and go, settings, the log, the restart
 //! - `supervised`: what a service manager is told, reloads, sockets that are handed over; `listening`: where it listens
+//! - `skipped`: why a test was not made
 //! - `stage`: one thoxd and its engines, as most tests want them
 
 #[cfg(test)]
@@ -60,6 +61,8 @@ mod rest;
 mod rfc6455;
 #[cfg(test)]
 mod routing;
+#[cfg(test)]
+mod skipped;
 #[cfg(test)]
 mod slow_start;
 #[cfg(test)]

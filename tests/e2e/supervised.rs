@@ -1,6 +1,7 @@
 //! A thoxd that a service manager has started, as far as it can be seen without one: what it says on `NOTIFY_SOCKET`, and
 //! what a reload does. `ci/booted` has a real systemd.
 
+use crate::skipped::skipped;
 use crate::stage::{CHAT, one};
 use serde_json::{Value, json};
 use std::os::unix::net::UnixDatagram;
@@ -200,7 +201,10 @@ async fn sockets_that_are_handed_over_are_served_and_named_rightly() {
     ]
     .into_iter()
     .find(|path| std::path::Path::new(path).is_file()) else {
-        eprintln!("skipped: there is no systemd-socket-activate");
+        skipped(
+            "supervised: sockets that are handed over",
+            "systemd-socket-activate is not installed; ci/setup does it",
+        );
         return;
     };
     let folder = TempDir::new().unwrap();

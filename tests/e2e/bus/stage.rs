@@ -1,5 +1,6 @@
 //! A bus of the test's own, and who is on it.
 
+use crate::skipped::skipped;
 use crate::stage::one;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ pub(crate) fn can_be_tested() -> bool {
         ("gdbus", has("gdbus", &["help"])),
     ] {
         if !is_there {
-            eprintln!("D-Bus: skipped, {what} is not installed (ci/setup)");
+            skipped("bus", &format!("{what} is not installed; ci/setup does it"));
             return false;
         }
     }

@@ -5,9 +5,9 @@ use super::{
     lan::{Lan, is_possible},
     settled, within_time,
 };
+use crate::skipped::skipped;
 use std::{
     fs,
-    io::Write as _,
     process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
@@ -41,8 +41,10 @@ impl Avahi {
             .into_iter()
             .all(is_there)
         {
-            let why = "discovery_lan::avahi: skipped: avahi-daemon, avahi-utils or dbus-daemon is not installed; ci/setup does it\n";
-            let _ = std::io::stderr().write_all(why.as_bytes());
+            skipped(
+                "discovery_lan::avahi",
+                "avahi-daemon, avahi-utils or dbus-daemon is not installed; ci/setup does it",
+            );
             return None;
         }
         let folder = TempDir::new().unwrap();

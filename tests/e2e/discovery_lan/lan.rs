@@ -1,11 +1,12 @@
 //! A network of namespaces: a bridge in one, hosts with a cable to it in others.
 
+use crate::skipped::skipped;
 use nix::sched::{CloneFlags, setns};
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
     sync::{
         OnceLock,
@@ -40,7 +41,8 @@ pub(super) struct Host {
     /// The bridge's end of its cable.
     pub(super) port: String,
     pub(super) address: Ipv4Addr,
-    machine_id: PathBuf,
+    /// Files that it has in the place of this machine's.
+    own_files: Vec<(PathBuf, &'static str)>,
 }
 
 /// Whether a network can be made here; says why not where nobody can overlook it.
@@ -60,9 +62,7 @@ pub(super) fn is_possible() -> bool {
         is_added
     });
     if !made {
-        // Not by a macro: those are kept from whoever runs the tests.
-        let why = "discovery_lan: skipped: network namespaces need root and iproute2\n";
-        let _ = std::io::stderr().write_all(why.as_bytes());
+        skipped("discovery_lan", "network namespaces need root and iproute2");
     }
     made
 }
@@ -96,30 +96,76 @@ impl Lan {
 
     /// One more host, its cable plugged in.
     pub(super) fn host(&mut self) -> Host {
+        let host = self.bare_host();
+        self.plug_in(&host);
+        host
+    }
+
+    /// One more host, which has no link yet.
+    pub(super) fn bare_host(&mut self) -> Host {
         let number = self.hosts.len() + 2;
         let space = format!("{}h{number}", self.name);
         let port = format!("port{number}");
         ip(&format!("netns add {space}"));
         self.hosts.push(space.clone());
         let address = Ipv4Addr::new(10, 77, 0, u8::try_from(number).unwrap());
-        let hub = &self.name;
-        for step in [
-            format!("-n {hub} link add {port} type veth peer name eth0 netns {space}"),
-            format!("-n {hub} link set {port} master br0 up"),
-            format!("-n {space} link set lo up"),
-            format!("-n {space} addr add {address}/24 dev eth0"),
-            format!("-n {space} link set eth0 up"),
-        ] {
-            ip(&step);
-        }
+        ip(&format!("-n {space} link set lo up"));
         let machine_id = self.folder.path().join(format!("machine-id-{number}"));
         fs::write(&machine_id, format!("{number:032x}\n")).unwrap();
+        // Whom it asks for names: the bridge, whatever this machine has.
+        let resolver = self.folder.path().join("resolv.conf");
+        fs::write(&resolver, format!("nameserver {HUB}\n")).unwrap();
+        let sources = self.folder.path().join("nsswitch.conf");
+        fs::write(&sources, "hosts: files dns\n").unwrap();
         Host {
             space,
             port,
             address,
-            machine_id,
+            own_files: vec![
+                (machine_id, "/etc/machine-id"),
+                (resolver, "/etc/resolv.conf"),
+                (sources, "/etc/nsswitch.conf"),
+            ],
         }
+    }
+
+    /// Gives a host its link, with a cable to the bridge, which is its way to all other networks.
+    pub(super) fn plug_in(&self, host: &Host) {
+        let hub = &self.name;
+        let Host {
+            space,
+            port,
+            address,
+            ..
+        } = host;
+        for step in [
+            format!("-n {hub} link add {port} type veth peer name eth0 netns {space}"),
+            format!("-n {hub} link set {port} master br0 up"),
+            format!("-n {space} addr add {address}/24 dev eth0"),
+            format!("-n {space} link set eth0 up"),
+            format!("-n {space} route add default via {HUB}"),
+        ] {
+            ip(&step);
+        }
+    }
+
+    /// Lets nothing through to a host or from it, while its cable seems to be plugged in: so it is for a machine that
+    /// sleeps.
+    pub(super) fn deafen(&self, host: &Host) {
+        ip(&format!("-n {} link set {} nomaster", self.name, host.port));
+    }
+
+    /// Lets everything through again.
+    pub(super) fn undeafen(&self, host: &Host) {
+        ip(&format!(
+            "-n {} link set {} master br0",
+            self.name, host.port
+        ));
+    }
+
+    /// A folder for what a test needs.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A second cable of a host to the same bridge.
@@ -166,27 +212,27 @@ impl Drop for Lan {
 }
 
 impl Host {
-    /// A thoxd that is told on the network, and that believes to be a machine of its own.
+    /// A thoxd that is told on the network, and that believes to be a machine of its own, called `thox` as in the image.
     pub(super) fn builder(&self) -> Builder {
-        let script = format!(
-            "if [ -e /etc/machine-id ]; then mount --bind {} /etc/machine-id || exit; fi; exec \"$@\"",
-            self.machine_id.display()
-        );
+        let mut script = "echo thox > /proc/sys/kernel/hostname || exit; ".to_owned();
+        for (own, path) in &self.own_files {
+            let own = own.display();
+            script += &format!("if [ -e {path} ]; then mount --bind {own} {path} || exit; fi; ");
+        }
+        script += "exec \"$@\"";
+        let words = [
+            "ip",
+            "netns",
+            "exec",
+            &self.space,
+            "unshare",
+            "--mount",
+            "--uts",
+        ];
         Thoxd::builder()
             .list("server", "listen", &["0.0.0.0:8080"])
             .raw("mdns", "enabled", "true")
-            .within(&[
-                "ip",
-                "netns",
-                "exec",
-                &self.space,
-                "unshare",
-                "--mount",
-                "sh",
-                "-c",
-                &script,
-                "sh",
-            ])
+            .within(&[&words[..], &["sh", "-c", &script, "sh"]].concat())
     }
 
     pub(super) fn thoxd(&self) -> Process {
