@@ -209,3 +209,41 @@ async fn read(origin: Origin, events: Receiver<DaemonEvent>, reports: Sender<Rep
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mdns_sd::DaemonStatus;
+    use thox_policy::discovery::Ports;
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn one_that_nobody_stops_ends_all_the_same() {
+        let publication = Publication {
+            index: u32::MAX,
+            link: "nowhere".into(),
+            addresses: vec!["192.0.2.7".parse().unwrap()],
+        };
+        let records = Records::new("thox", "k3mzq2xa", Ports::Encrypted(8443));
+        let (reports, _reported) = mpsc::channel(1);
+        let lifetime = Lifetime::default();
+        let responder = Responder::start(1, publication, &records, &lifetime, reports).unwrap();
+        let thread = responder.daemon.0.clone();
+        // A thread that has ended answers nothing that was asked before it did.
+        let has_ended = async || match thread.status() {
+            Ok(status) => {
+                let told = timeout(Duration::from_millis(100), status.recv_async()).await;
+                matches!(told, Ok(Ok(DaemonStatus::Shutdown)))
+            }
+            Err(_) => false,
+        };
+        assert!(!has_ended().await);
+        drop(responder);
+        let ended = async {
+            while !has_ended().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), ended).await.unwrap();
+    }
+}
