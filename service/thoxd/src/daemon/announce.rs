@@ -55,7 +55,7 @@ fn take_up(called: watch::Receiver<Called>, lan: &Arc<Lan>, lifetime: &Lifetime)
                 lan.call(now);
                 if called.changed().await.is_err() {
                     // Nobody announces any more: the names stay.
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         }
