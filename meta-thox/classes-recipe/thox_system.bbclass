@@ -16,7 +16,10 @@ SRC_URI = "\
 
 S = "${UNPACKDIR}"
 
-inherit thox_files
+inherit features_check thox_files
+
+# What is installed are units, and files of such a system.
+REQUIRED_DISTRO_FEATURES = "systemd"
 
 # Nothing is compiled.
 INHIBIT_DEFAULT_DEPS = "1"

@@ -20,6 +20,9 @@ THOX_FILES = "\
 "
 inherit systemd thox_system
 
+# thoxd's.
+REQUIRED_DISTRO_FEATURES += "polkit"
+
 # thox-usb-update@.service is started by udev/80-thox-usb.rules.
 SYSTEMD_SERVICE:${PN} = "\
     thox-claim-code.service \

@@ -13,6 +13,9 @@ THOX_FILES = "\
 "
 inherit systemd thox_system useradd
 
+# thoxd's.
+REQUIRED_DISTRO_FEATURES += "polkit"
+
 USERADD_PACKAGES = "${PN}"
 # As systemd/sysusers.d/thox-engines.conf says: on a read-only root nobody can be added at boot.
 USERADD_PARAM:${PN} = "\

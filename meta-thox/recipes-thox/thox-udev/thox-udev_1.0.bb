@@ -11,6 +11,9 @@ THOX_FILES = "\
 "
 inherit thox_system
 
+# thoxd's.
+REQUIRED_DISTRO_FEATURES += "polkit"
+
 FILES:${PN} += "${nonarch_base_libdir}/udev"
 # The groups that the rules name.
 RDEPENDS:${PN} = "thoxd udev"

@@ -24,9 +24,11 @@ SRC_URI = "\
 "
 require ${BPN}-crates.inc
 
-inherit cargo cargo-update-recipe-crates systemd useradd thox_files
+inherit cargo cargo-update-recipe-crates features_check systemd useradd thox_files
 
 S = "${UNPACKDIR}/${BP}"
+
+REQUIRED_DISTRO_FEATURES = "polkit systemd"
 
 # bitbake strips, and keeps the symbols in a package of their own.
 export CARGO_PROFILE_RELEASE_STRIP = "false"

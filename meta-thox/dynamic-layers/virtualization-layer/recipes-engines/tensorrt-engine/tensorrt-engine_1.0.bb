@@ -13,7 +13,7 @@ THOX_FILES = "\
     systemd/thox-cdi.service=${systemd_system_unitdir}/thox-cdi.service \
     systemd/thox-tensorrt-image.service=${systemd_system_unitdir}/thox-tensorrt-image.service \
 "
-inherit features_check systemd thox_system
+inherit systemd thox_system
 
 SRC_URI += "file://oci-image-id"
 
@@ -25,7 +25,7 @@ PACKAGE_ARCH = "${TEGRA_PKGARCH}"
 THOX_TENSORRT_ARCHIVE ??= ""
 THOX_TENSORRT_ARCHIVE_SHA256 ??= ""
 
-REQUIRED_DISTRO_FEATURES = "virtualization"
+REQUIRED_DISTRO_FEATURES += "polkit virtualization"
 
 do_install:append() {
     if [ -n "${THOX_TENSORRT_ARCHIVE}" ]; then
