@@ -1,6 +1,9 @@
 //! What a device tells of itself on its network: on which links, and which of its addresses.
 
-use crate::network::Prefix;
+use crate::{
+    listening::{is_only_v6, stands_for},
+    network::Prefix,
+};
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
@@ -199,11 +202,9 @@ fn addresses(link: &Link, bound: &[SocketAddr]) -> Vec<IpAddr> {
 }
 
 fn is_answered(address: IpAddr, bound: &[SocketAddr]) -> bool {
-    bound.iter().map(SocketAddr::ip).any(|bound| match bound {
-        // Linux answers IPv4 on [::] too (net.ipv6.bindv6only is 0).
-        IpAddr::V6(bound) if bound.is_unspecified() => true,
-        IpAddr::V4(bound) if bound.is_unspecified() => address.is_ipv4(),
-        bound => bound == address,
+    bound.iter().any(|one| {
+        let is_left_out = address.is_ipv4() && is_only_v6(one, bound);
+        stands_for(one.ip(), address) && !is_left_out
     })
 }
 
@@ -321,6 +322,9 @@ mod tests {
             told(&eth, &choice, &["192.168.1.7:80", "10.0.0.1:80"]),
             "eth0 [192.168.1.7]"
         );
+        // IPv6's socket leaves IPv4 to the one that is bound beside it.
+        let beside = &["10.0.0.1:80", "[::]:80"];
+        assert_eq!(told(&eth, &choice, beside), "eth0 [fd12::7]");
         let bare = [link(2, "eth0", &["fe80::7/64"])];
         assert_eq!(told(&bare, &choice, ALL), "eth0 [fe80::7]");
         assert_eq!(told(&bare, &choice, ALL4), "");

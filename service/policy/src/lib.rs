@@ -10,7 +10,7 @@
 //! - [`circuit`]: when an engine is left alone after failures, and when it is asked again.
 //! - [`access`]: who may pass which route with what; [`network`]: where a client is; [`limits`]: how much it may ask.
 //! - [`browser`]: whether a page that asks is ours.
-//! - [`discovery`]: what a device tells of itself on its network.
+//! - [`discovery`]: what a device tells of itself on its network; [`listening`]: where it is answered.
 //! - [`admit`]: a bounded queue in front of an engine, fair between clients.
 //! - [`update`]: updates of the device's system, step by step.
 //! - [`nearest`]: the known name that a mistyped one is closest to.
@@ -24,6 +24,7 @@ pub mod circuit;
 pub mod discovery;
 pub mod engine;
 pub mod limits;
+pub mod listening;
 pub mod model_name;
 pub mod nearest;
 pub mod network;

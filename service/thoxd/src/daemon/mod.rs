@@ -8,7 +8,6 @@
 mod announce;
 mod banner;
 mod doors;
-mod listening;
 mod run;
 mod sockets;
 mod start;

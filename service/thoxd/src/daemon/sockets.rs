@@ -1,9 +1,6 @@
 //! Where the daemon listens: on the sockets that the service manager has opened, and where the settings say.
 
-use super::{
-    listening::{Opened, Serves, plan},
-    start::CannotStart,
-};
+use super::start::CannotStart;
 use crate::{
     http::{
         self, Encrypted, Listener,
@@ -17,6 +14,7 @@ use crate::{
     tls::{Names, Tls},
 };
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use thox_policy::listening::{Opened, Serves, plan};
 
 /// The plain port's sockets.
 pub(super) fn plain(settings: &Settings, sockets: &Sockets) -> Result<Vec<Listener>, CannotStart> {

@@ -11,6 +11,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
+use thox_policy::listening::stands_for;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// A bound port.
@@ -38,13 +39,6 @@ pub struct CannotListen {
 
 /// As many as the kernel takes by default (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
-
-/// Does who listens on `listened` take connections to `address`? Of both an unspecified one stands for all of its kind, and
-/// that of IPv6 for IPv4's too, as Linux has it.
-#[must_use]
-pub fn stands_for(listened: IpAddr, address: IpAddr) -> bool {
-    listened == address || listened.is_unspecified() && (listened.is_ipv6() || address.is_ipv4())
-}
 
 /// Binds an address that stands in this setting; with `only_v6` IPv6's without IPv4.
 ///

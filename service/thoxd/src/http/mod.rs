@@ -41,6 +41,6 @@ pub mod watch;
 mod ways;
 
 pub use gate::{Listed, Routes};
-pub use listener::{Listener, adopt, bind, stands_for};
+pub use listener::{Listener, adopt, bind};
 pub use routes::{Door, Encrypted, routes};
 pub use ways::{Handled, Ways};

@@ -4,21 +4,20 @@
 //! only these are answered, also where a socket takes more, and what no socket takes is opened beside it. A unit that
 //! cannot be changed, as on the image, thus takes away nobody's choice.
 
-use crate::http::stands_for;
 use std::net::{IpAddr, SocketAddr};
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub struct Plan {
     /// For each socket that was handed over, in their order, whom it serves.
-    pub(super) adopted: Vec<Serves>,
+    pub adopted: Vec<Serves>,
     /// What the daemon opens itself.
-    pub(super) opened: Vec<Opened>,
+    pub opened: Vec<Opened>,
 }
 
 /// Of the connections that a socket takes, which are answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Serves {
+pub enum Serves {
     /// All.
     All,
     /// Those to one of these addresses of the device, 0.0.0.0 for any of IPv4; none where there is none.
@@ -27,14 +26,33 @@ pub(super) enum Serves {
 
 /// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Opened {
-    pub(super) address: SocketAddr,
+pub struct Opened {
+    /// It, with its port.
+    pub address: SocketAddr,
     /// IPv4 has a socket of its own on that port.
-    pub(super) only_v6: bool,
+    pub only_v6: bool,
+}
+
+/// Does who listens on `listened` take connections to `address`? Of both an unspecified one stands for all of its kind, and
+/// that of IPv6 for IPv4's too, as Linux has it.
+#[must_use]
+pub fn stands_for(listened: IpAddr, address: IpAddr) -> bool {
+    listened == address || listened.is_unspecified() && (listened.is_ipv6() || address.is_ipv4())
+}
+
+/// Whether IPv4 has a socket of its own on the port of `address`, so that IPv6 has to be without it there.
+#[must_use]
+pub fn is_only_v6<'a>(
+    address: &SocketAddr,
+    beside: impl IntoIterator<Item = &'a SocketAddr>,
+) -> bool {
+    let has_v4 = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+    address.is_ipv6() && beside.into_iter().any(has_v4)
 }
 
 /// `passed` are the addresses of the sockets that were handed over, `wanted` the setting, `usual` its default.
-pub(super) fn plan(passed: &[SocketAddr], wanted: &[SocketAddr], usual: &[SocketAddr]) -> Plan {
+#[must_use]
+pub fn plan(passed: &[SocketAddr], wanted: &[SocketAddr], usual: &[SocketAddr]) -> Plan {
     let is_chosen = passed.is_empty() || wanted != usual;
     let adopted = passed.iter().map(|socket| {
         let here = || wanted.iter().filter(|one| one.port() == socket.port());
@@ -54,11 +72,7 @@ pub(super) fn plan(passed: &[SocketAddr], wanted: &[SocketAddr], usual: &[Socket
         .filter(|one| is_chosen && !is_taken(one))
         .map(|one| Opened {
             address: *one,
-            only_v6: one.is_ipv6()
-                && passed
-                    .iter()
-                    .chain(wanted)
-                    .any(|other| other.is_ipv4() && other.port() == one.port()),
+            only_v6: is_only_v6(one, passed.iter().chain(wanted)),
         });
     Plan {
         adopted: adopted.collect(),
